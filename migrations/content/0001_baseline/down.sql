@@ -2,7 +2,7 @@ SET LOCAL ROLE dafnck_owner;
 SET LOCAL search_path = content;
 
 DROP VIEW readable_project_access;
-DROP FUNCTION trim_change_log;
+DROP FUNCTION gather_documents, trim_change_log;
 DROP TABLE maintenance_runs, table_sizes, idempotency_keys, change_log_horizon, change_log, feed_positions,
     projects_to_purge, project_access_members, project_access, document_search, stored_parts, uploads, file_attachments, blobs,
     document_versions, documents;

@@ -1,7 +1,7 @@
 SET LOCAL ROLE dafnck_owner;
 SET LOCAL search_path = identity;
 
-DROP FUNCTION trim_change_log, append_security_events;
+DROP FUNCTION gather_callers, gather_users, trim_change_log, append_security_events;
 DROP TABLE maintenance_runs, table_sizes, idempotency_keys, change_log_horizon, change_log, mail_outbox,
     second_factor_challenges, user_recovery_codes, user_second_factors, account_codes, api_tokens,
     user_session_rotations, user_sessions, user_profiles, users;

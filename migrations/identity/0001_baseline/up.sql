@@ -12,6 +12,10 @@ BEGIN
         BEGIN
             EXECUTE format('CREATE ROLE %I %s NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS INHERIT',
                 wanted, CASE WHEN wanted = 'application_role' THEN 'NOLOGIN' ELSE 'LOGIN' END);
+            IF wanted = 'identity_service' THEN
+                -- The longest deadline of a call. Reads that are one statement have no transaction to set it in.
+                ALTER ROLE identity_service SET statement_timeout = '30s';
+            END IF;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
             NULL;
         END;
@@ -758,6 +762,58 @@ BEGIN
 END
 $$;
 
+-- Reads of single accounts by many callers in one call, each as a transaction of its own would see it: before a row is read,
+-- its caller is set, and the policies decide for that caller. Not SECURITY DEFINER: the policies are those of the role
+-- that calls. Columns are in the order in which the service reads them.
+CREATE FUNCTION gather_users(callers uuid[], trace_ids text[], user_ids uuid[])
+RETURNS TABLE (
+    slot integer, id uuid, email varchar, username varchar, first_name varchar, last_name varchar, avatar_url text,
+    email_verified boolean, status user_status, created_at timestamptz, updated_at timestamptz,
+    last_login_at timestamptz, metadata jsonb, version xid)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    FOR i IN 1 .. cardinality(callers) LOOP
+        PERFORM set_config('app.current_user_id', callers[i]::text, true), set_config('app.trace_id', trace_ids[i], true);
+        RETURN QUERY
+        SELECT i, u.id, u.email, u.username, u.first_name, u.last_name, u.avatar_url, u.email_verified, u.status,
+            u.created_at, u.updated_at, u.last_login_at, u.metadata, u.xmin
+        FROM identity.users u
+        WHERE u.id = user_ids[i];
+    END LOOP;
+END
+$$;
+
+-- The same for the accounts of the callers themselves, each with the session or the API token that has this id.
+CREATE FUNCTION gather_callers(callers uuid[], trace_ids text[], credential_ids uuid[])
+RETURNS TABLE (
+    slot integer, id uuid, email varchar, username varchar, first_name varchar, last_name varchar, avatar_url text,
+    email_verified boolean, status user_status, created_at timestamptz, updated_at timestamptz,
+    last_login_at timestamptz, metadata jsonb, version xid,
+    session_id uuid, session_user_id uuid, ip_address inet, user_agent text, is_active boolean,
+    session_created_at timestamptz, session_expires_at timestamptz, refresh_expires_at timestamptz,
+    last_seen_at timestamptz,
+    api_token_id uuid, name varchar, scopes text[], api_token_created_at timestamptz,
+    api_token_expires_at timestamptz, last_used_at timestamptz, revoked_at timestamptz)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    FOR i IN 1 .. cardinality(callers) LOOP
+        PERFORM set_config('app.current_user_id', callers[i]::text, true), set_config('app.trace_id', trace_ids[i], true);
+        RETURN QUERY
+        SELECT i, u.id, u.email, u.username, u.first_name, u.last_name, u.avatar_url, u.email_verified, u.status,
+            u.created_at, u.updated_at, u.last_login_at, u.metadata, u.xmin,
+            s.id, s.user_id, s.ip_address, s.user_agent, s.is_active, s.created_at, s.expires_at,
+            s.refresh_expires_at, s.last_seen_at,
+            k.id, k.name, k.scopes, k.created_at, k.expires_at, k.last_used_at, k.revoked_at
+        FROM identity.users u
+        LEFT JOIN identity.user_sessions s ON s.id = credential_ids[i]
+        LEFT JOIN identity.api_tokens k ON k.id = credential_ids[i]
+        WHERE u.id = callers[i];
+    END LOOP;
+END
+$$;
+
 -- == Row-level security ==
 
 ALTER TABLE change_log ENABLE ROW LEVEL SECURITY;
@@ -839,7 +895,8 @@ GRANT EXECUTE ON FUNCTION append_security_events(jsonb), find_credentials(text),
     issue_code(uuid, text, text, uuid, text, text, timestamptz, timestamptz),
     redeem_code(text, text, uuid, timestamptz), revoke_own_codes(),
     issue_sign_up_code(uuid, text, text, text, timestamptz, timestamptz),
-    redeem_sign_up_code(text, uuid, timestamptz), lookup_user(text), lookup_users(uuid[]) TO identity_service;
+    redeem_sign_up_code(text, uuid, timestamptz), lookup_user(text), lookup_users(uuid[]),
+    gather_users(uuid[], text[], uuid[]), gather_callers(uuid[], text[], uuid[]) TO identity_service;
 
 -- The worker lists, imports and exports accounts, encrypts columns again under a new key, deletes what has expired and
 -- sends emails.

@@ -1,7 +1,7 @@
 SET LOCAL ROLE dafnck_owner;
 SET LOCAL search_path = project;
 
-DROP FUNCTION trim_change_log;
+DROP FUNCTION gather_projects, trim_change_log;
 DROP TABLE maintenance_runs, table_sizes, idempotency_keys, change_log_horizon, change_log, access_revisions,
     mail_outbox, invitations, ownership_transfers, project_members, projects;
 DROP FUNCTION erase_invitee, delete_invitation_email, queue_invitation_email, add_invited_member,

@@ -16,6 +16,10 @@ BEGIN
         BEGIN
             EXECUTE format('CREATE ROLE %I %s NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS INHERIT',
                 wanted, CASE WHEN wanted = 'application_role' THEN 'NOLOGIN' ELSE 'LOGIN' END);
+            IF wanted = 'task_service' THEN
+                -- The longest deadline of a call. Reads that are one statement have no transaction to set it in.
+                ALTER ROLE task_service SET statement_timeout = '30s';
+            END IF;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
             NULL;
         END;
@@ -1685,6 +1689,35 @@ BEGIN
 END
 $$;
 
+-- Reads of single tasks by many callers in one call, each as a transaction of its own would see it: before a row is read,
+-- its caller is set, and the policies decide for that caller. Not SECURITY DEFINER: the policies are those of the role
+-- that calls. Columns are in the order in which the service reads them.
+CREATE FUNCTION gather_tasks(callers uuid[], trace_ids text[], task_ids uuid[])
+RETURNS TABLE (
+    slot integer, access_project_id uuid, access_visibility text, access_status text, access_role text,
+    access_permissions jsonb,
+    id uuid, project_id uuid, parent_task_id uuid, title varchar, description text, status task_status,
+    priority task_priority, assignee_id uuid, creator_id uuid, due_date timestamptz, estimated_minutes integer,
+    actual_minutes integer, tags text[], metadata jsonb, created_at timestamptz, updated_at timestamptz,
+    completed_at timestamptz, number bigint, rank text, manually_blocked boolean, project_key text, version xid)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    FOR i IN 1 .. cardinality(callers) LOOP
+        PERFORM set_config('app.current_user_id', callers[i]::text, true), set_config('app.trace_id', trace_ids[i], true);
+        RETURN QUERY
+        SELECT i, a.project_id, a.visibility, a.status, m.role, m.permissions,
+            t.id, t.project_id, t.parent_task_id, t.title, t.description, t.status, t.priority, t.assignee_id,
+            t.creator_id, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, t.metadata, t.created_at,
+            t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, a.key, t.xmin
+        FROM task.tasks t
+        JOIN task.project_access a ON a.project_id = t.project_id
+        LEFT JOIN task.project_access_members m ON m.project_id = t.project_id AND m.user_id = callers[i]
+        WHERE t.id = task_ids[i];
+    END LOOP;
+END
+$$;
+
 -- == Row-level security ==
 
 ALTER TABLE change_log ENABLE ROW LEVEL SECURITY;
@@ -1797,7 +1830,7 @@ GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uui
     edges_around(uuid, boolean, dependency_type[], integer, integer), plan_edges(uuid, integer),
     parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
     list_project_tasks(uuid, text, boolean, text, uuid, integer),
-    is_member(uuid, uuid) TO task_service;
+    is_member(uuid, uuid), gather_tasks(uuid[], text[], uuid[]) TO task_service;
 
 -- The worker follows the project service and imports tasks.
 GRANT SELECT, INSERT, DELETE ON tasks, task_dependencies TO task_worker;

@@ -2,6 +2,7 @@
 
 pub mod administration;
 pub mod backup;
+pub mod bench;
 mod certificates;
 pub mod descriptors;
 pub mod dev_ca;

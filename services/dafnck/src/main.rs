@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use dafnck::backup::{self, BackupOptions};
+use dafnck::bench::{self, BenchOptions};
 use dafnck::descriptors::{self, DescriptorsOptions};
 use dafnck::dev_ca::{self, DevCaOptions};
 use dafnck::doctor::{self, DoctorOptions};
@@ -90,6 +91,8 @@ enum Command {
     Reference(ReferenceOptions),
     /// Do regular work on the databases: measure, analyze, build bloated indexes anew
     Maintain(MaintainOptions),
+    /// Measure what the suite does in a second, beside PostgreSQL alone and gRPC alone
+    Bench(BenchOptions),
     /// Write what completes commands and options in a shell
     Completions(CompletionsOptions),
     /// Write manual pages, one for each command
@@ -130,6 +133,7 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Descriptors(options) => descriptors::command(&options),
         Command::Reference(options) => reference::command(&options),
         Command::Maintain(options) => maintain::command(&options).await,
+        Command::Bench(options) => bench::command(options).await,
         Command::Completions(options) => manual::write_completions(help::arrange(Cli::command()), &options),
         Command::Man(options) => manual::write_pages(help::arrange(Cli::command()), &options),
     }

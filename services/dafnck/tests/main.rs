@@ -12,6 +12,7 @@
 
 mod agreement;
 mod archived;
+mod bench;
 mod browser;
 mod budgets;
 mod catalog;
@@ -31,6 +32,7 @@ mod files;
 mod freshness;
 mod garbage;
 mod gateway;
+mod gathered_reads;
 mod harness;
 mod housekeeping;
 mod import;

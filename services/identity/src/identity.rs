@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::caller::Caller;
-use shared::database::Transaction;
+use shared::database::{GatheredReads, Transaction};
 use shared::error::Result;
 use shared::mail::{MailOptions, Mailer, Outbox, QueuedMail};
 use shared::service::ServiceContext;
@@ -15,7 +15,9 @@ use crate::encryption::KeyRing;
 use crate::limits::AttemptLimiter;
 use crate::passwords::Passwords;
 use crate::sessions::{Revocations, SessionStore};
-use crate::{IdentityOptions, NAME, RegistrationMode, emails};
+use crate::users::User;
+use crate::users::queries::CallerRow;
+use crate::{IdentityOptions, NAME, RegistrationMode, emails, users};
 
 /// What the handlers of this service share.
 pub(crate) struct Identity {
@@ -29,6 +31,8 @@ pub(crate) struct Identity {
     pub outbox: Outbox,
     pub store: SessionStore,
     pub revocations: Revocations,
+    pub user_reads: GatheredReads<User>,
+    pub caller_reads: GatheredReads<CallerRow>,
 }
 
 impl Identity {
@@ -59,6 +63,8 @@ impl Identity {
             codes,
             store,
             revocations,
+            user_reads: users::queries::gathered_reads(&context.database),
+            caller_reads: users::queries::gathered_caller_reads(&context.database),
             context,
         })
     }

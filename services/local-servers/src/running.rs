@@ -15,6 +15,8 @@ use shared::config::Secret;
 /// How to reach the running server of a data directory.
 #[derive(Clone)]
 pub struct RunningPostgres {
+    /// Process id of the server, the parent of all its processes.
+    pub process_id: u32,
     /// Loopback TCP port.
     pub port: u16,
     /// How clients reach it.
@@ -35,11 +37,11 @@ impl RunningPostgres {
         let none = || format!("no suite runs on {}: start `dafnck` first", data_directory.display());
         let connection = ConnectionInfo::of(data_directory).with_context(none)?;
         let status = fs::read_to_string(data.join(POSTGRES).join("postmaster.pid")).with_context(none)?;
-        let (pid, port) = pid_and_port(&status).with_context(none)?;
-        let program = fs::read_link(format!("/proc/{pid}/exe")).with_context(none)?;
+        let (process_id, port) = pid_and_port(&status).with_context(none)?;
+        let program = fs::read_link(format!("/proc/{process_id}/exe")).with_context(none)?;
         anyhow::ensure!(program.file_name().is_some_and(|name| name == NAME), none());
         let programs = program.parent().with_context(none)?.to_owned();
-        Ok(Self { port, connection, programs, data })
+        Ok(Self { process_id, port, connection, programs, data })
     }
 
     /// A connection URL of the superuser for this database (a plain name: it is not escaped).

@@ -67,6 +67,7 @@ pub async fn start(context: ServiceContext) -> anyhow::Result<PreparedService> {
     let handler = TaskHandler {
         context: context.clone(),
         authorizer: Authorizer::new(&context, copies.clone()),
+        task_reads: tasks::queries::gathered_reads(&context.database),
         exports: Exports::new(&context),
         search_slots: CallerSlots::default(),
     };

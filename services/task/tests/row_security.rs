@@ -1,12 +1,13 @@
 //! Row-level security, tested with direct connections as the service's role.
 
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use local_servers::suite::Role;
 use proto::project::v1::ProjectVisibility;
 use proto::task::v1 as pb;
 use testkit::*;
+use uuid::Uuid;
 
 use crate::fixtures::*;
 
@@ -87,4 +88,43 @@ async fn row_security_filters_the_change_log() {
         let change = "DELETE FROM task.change_log";
         assert!(sql_query(change).execute(&mut conn).await.is_err());
     }
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Integer)]
+    slot: i32,
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Nullable<Text>)]
+    access_role: Option<String>,
+}
+
+#[tokio::test]
+async fn gathered_reads_show_each_row_as_its_own_caller_sees_it() {
+    let Team { suite, olga, vic, sam, project, .. } = &team().await;
+    let hidden: Uuid = olga.task(project, "hidden").await.id.parse().unwrap();
+    let open: Uuid =
+        olga.task(&open_project(olga, ProjectVisibility::Public).await, "open").await.id.parse().unwrap();
+    let mut conn = suite.connect_as(Role::requests_of(task::NAME)).await;
+    let reads = [
+        (sam.id, hidden),
+        (olga.id, hidden),
+        (Uuid::nil(), hidden),
+        (vic.id, hidden),
+        (sam.id, hidden),
+        (sam.id, open),
+        (Uuid::nil(), open),
+        (olga.id, Uuid::max()),
+    ];
+    let query = sql_query("SELECT slot, id, access_role FROM task.gather_tasks($1, $2, $3)")
+        .bind::<Array<SqlUuid>, _>(reads.map(|(who, _)| who).to_vec())
+        .bind::<Array<Text>, _>(reads.map(|_| "").to_vec())
+        .bind::<Array<SqlUuid>, _>(reads.map(|(_, id)| id).to_vec());
+    let found: Vec<Found> = query.load(&mut conn).await.unwrap();
+    let found: Vec<_> = found.iter().map(|row| (row.slot, row.id, row.access_role.as_deref())).collect();
+    let expected =
+        [(2, hidden, Some("owner")), (4, hidden, Some("viewer")), (6, open, None), (7, open, None)];
+    assert_eq!(found, expected);
+    assert_eq!(count(&mut conn, "tasks").await, 0, "the last caller is not that of the next statement");
 }

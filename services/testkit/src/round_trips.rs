@@ -1,6 +1,6 @@
 //! Counts PostgreSQL round trips per call on the connection, so that the result does not depend on the machine's load.
 //!
-//! Each call has a trace id, which each transaction for it names. Background work names none.
+//! Each call has a trace id, which each transaction and each gathered read for it names. Background work names none.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -35,9 +35,11 @@ impl RoundTrips {
     /// Makes a call and returns its number of round trips, at least one.
     pub async fn during<T>(&self, call: impl Future<Output = T>) -> (T, u64) {
         let trace = Uuid::now_v7().simple().to_string();
+        self.0.lock().unwrap().insert(trace.clone(), 0);
         let answer = TRACE.scope(trace.clone(), call).await;
-        let counted = self.0.lock().unwrap().get(&trace).copied();
-        (answer, counted.expect("the database was asked for the call, in its trace"))
+        let counted = self.0.lock().unwrap()[&trace];
+        assert!(counted > 0, "the database was asked for the call, in its trace");
+        (answer, counted)
     }
 
     /// The fewest round trips of several calls.
@@ -49,6 +51,12 @@ impl RoundTrips {
         fewest
     }
 
+    /// The call that a statement names among its parameters.
+    fn named_in(&self, statement: &str) -> Option<String> {
+        let counted = self.0.lock().unwrap();
+        counted.keys().find(|trace| !trace.is_empty() && statement.contains(trace.as_str())).cloned()
+    }
+
     pub(super) fn listen(&self) -> Conversation {
         Conversation { counted: self.clone(), trace: String::new(), is_awaited: false }
     }
@@ -57,7 +65,7 @@ impl RoundTrips {
 /// The messages of one connection.
 pub(super) struct Conversation {
     counted: RoundTrips,
-    /// Trace id of the last transaction; empty for background work.
+    /// Trace id of the last transaction or gathered read; empty for background work.
     trace: String,
     is_awaited: bool,
 }
@@ -68,6 +76,8 @@ impl Conversation {
         if let Some((_, transaction)) = text.rsplit_once("BEGIN") {
             let trace = transaction.split_once(TRACE_PREFIX).and_then(|(_, rest)| rest.split_once('\''));
             self.trace = trace.map_or_else(String::new, |(trace, _)| trace.to_owned());
+        } else if let Some(trace) = self.counted.named_in(&text) {
+            self.trace = trace;
         }
         self.is_awaited |= !is_unawaited_end(bytes);
     }

@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, try_join_all};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
-use super::{AccessCopies, AccessTables, AccessTarget, Permission, ProjectAccess};
+use super::{AccessCopies, AccessTables, AccessTarget, GatheredProjectReads, Permission, ProjectAccess};
 use crate::caller::Caller;
 use crate::database::{Database, Transaction};
 use crate::error::{Error, ErrorReason, Result};
@@ -144,6 +144,25 @@ impl Authorizer {
         let resource = replay(&tx, earlier).await?;
         tx.finish();
         Ok(CreateClaim::Replayed(resource))
+    }
+
+    /// Reads a row of a project in which the caller has the permission.
+    ///
+    /// # Errors
+    /// Those of [`Self::begin`]; `RESOURCE_EXHAUSTED` when too many reads wait.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        reads: &GatheredProjectReads<T>,
+        caller: &Caller,
+        (target, id): (&AccessTarget, Uuid),
+        permission: Permission,
+    ) -> Result<T> {
+        let attempt = async || {
+            let (access, found) = reads.read(caller, id).await?.ok_or_else(|| target.not_found())?;
+            access.into_access(caller.database_user())?.require(permission)?;
+            Ok(found)
+        };
+        self.retry_with_refreshed_access(std::slice::from_ref(target), || attempt().boxed()).await
     }
 
     /// Begins a transaction that reads in all projects that the caller may read; policies and queries select these. The

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -96,7 +97,9 @@ impl AccessCopies {
     /// Wraps the routes so that every call first waits for the freshness that it asks for.
     pub fn enforce_freshness(&self, routes: Routes) -> Routes {
         let router = routes.into_axum_router();
-        Routes::from(router.layer(axum::middleware::from_fn_with_state(self.clone(), freshness_layer)))
+        Routes::from(
+            router.layer(axum::middleware::from_fn_with_state(Arc::new(self.clone()), freshness_layer)),
+        )
     }
 
     /// Refreshes the copies that are older than the tokens.
@@ -118,7 +121,8 @@ impl AccessCopies {
     }
 }
 
-async fn freshness_layer(State(copies): State<AccessCopies>, request: Request, next: Next) -> Response {
+/// The state is cloned for each call, so it is behind one pointer.
+async fn freshness_layer(State(copies): State<Arc<AccessCopies>>, request: Request, next: Next) -> Response {
     match wait_until_fresh(&copies, request.headers()).await {
         Ok(()) => next.run(request).await,
         Err(error) => Status::from(error).into_http(),

@@ -16,12 +16,12 @@ pub use target::AccessTarget;
 use std::collections::HashMap;
 
 use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Uuid as SqlUuid};
-use diesel::{OptionalExtension, QueryableByName, sql_query};
+use diesel::{OptionalExtension, Queryable, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::database::Prepared;
+use crate::database::{GatheredReads, Prepared};
 use crate::error::{Error, ErrorReason, Result};
 use crate::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 pub use proto::common::Permission;
@@ -53,8 +53,9 @@ pub enum AccessTables {
     Copied(&'static str),
 }
 
-#[derive(QueryableByName)]
-struct AccessRow {
+/// What a caller may do in the project of a row that is read with it.
+#[derive(Queryable, QueryableByName)]
+pub struct AccessRow {
     #[diesel(sql_type = SqlUuid)]
     project_id: Uuid,
     #[diesel(sql_type = Text)]
@@ -66,6 +67,12 @@ struct AccessRow {
     #[diesel(sql_type = Nullable<Jsonb>)]
     permissions: Option<Value>,
 }
+
+/// The columns of [`AccessRow`].
+pub type AccessColumns = (SqlUuid, Text, Text, Nullable<Text>, Nullable<Jsonb>);
+
+/// Gathered reads of rows of projects, each with the access of its caller to the project.
+pub type GatheredProjectReads<T> = GatheredReads<(AccessRow, T)>;
 
 #[derive(QueryableByName)]
 struct RevisionRow {

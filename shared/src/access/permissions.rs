@@ -102,6 +102,11 @@ pub fn permission_name(permission: Permission) -> String {
     permission.as_str_name().trim_start_matches("PERMISSION_").to_lowercase()
 }
 
+/// The permission of such a name.
+fn permission_named(name: &str) -> Option<Permission> {
+    all_permissions().find(|permission| permission_name(*permission) == name)
+}
+
 /// Whether a member can be granted or denied a permission beside their role. Who may read a project, delete it or give
 /// it away follows from visibility and role alone.
 fn can_be_exception(permission: Permission) -> bool {
@@ -135,11 +140,16 @@ impl PermissionExceptions {
 
     /// From what the database holds, `{"task_delete": true}`. What is no exception that this version knows is left out.
     pub fn from_json(stored: &Value) -> Self {
-        let holding = |granted: bool| {
-            let is_stored = |p: &Permission| stored.get(permission_name(*p)) == Some(&Value::Bool(granted));
-            all_permissions().filter(|p| can_be_exception(*p)).filter(is_stored).collect()
-        };
-        Self { granted: holding(true), denied: holding(false) }
+        let mut exceptions = Self::default();
+        for (name, is_granted) in stored.as_object().into_iter().flatten() {
+            let Some(permission) = permission_named(name).filter(|p| can_be_exception(*p)) else { continue };
+            match is_granted {
+                Value::Bool(true) => exceptions.granted.insert(permission),
+                Value::Bool(false) => exceptions.denied.insert(permission),
+                _ => false,
+            };
+        }
+        exceptions
     }
 
     /// As the database holds it.

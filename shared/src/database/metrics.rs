@@ -1,6 +1,7 @@
 //! Metrics of a pool, under the names of OpenTelemetry's semantic conventions for database clients
 //! (<https://opentelemetry.io/docs/specs/semconv/database/database-metrics/>).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bb8::Pool;
@@ -24,7 +25,7 @@ pub(super) struct PoolMetrics {
 impl PoolMetrics {
     /// Of the pool of this name; its size and use are read whenever metrics are exported.
     pub(super) fn of(pool: &Pool<Manager>, name: &str, max_connections: u32) -> Self {
-        let named = KeyValue::new("db.client.connection.pool.name", name.to_owned());
+        let named = KeyValue::new("db.client.connection.pool.name", Arc::<str>::from(name));
         observe(pool.clone(), named.clone(), max_connections);
         let meter = telemetry::meter();
         Self {

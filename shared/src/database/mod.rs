@@ -12,6 +12,8 @@
 mod connection;
 mod errors;
 mod failures;
+mod gathered_query;
+mod gathered_reads;
 mod metrics;
 mod page_by_bytes;
 mod prepared;
@@ -30,6 +32,8 @@ use metrics::PoolMetrics;
 pub use connection::{Connection, Manager, connect, connect_with_options, wait_until_reachable};
 pub use diesel_async::AsyncPgConnection;
 pub use errors::{Constraint, Rule, constraint_of, detail_of, explain};
+pub use gathered_query::{ColumnsOf, GatheredColumns, GatheredQuery};
+pub use gathered_reads::GatheredReads;
 pub use page_by_bytes::{PageByBytes, end_page_by_bytes};
 pub use prepared::{Prepared, Typed};
 pub use transaction::{Transaction, literal};

@@ -22,6 +22,12 @@ const STATUS_HEADERS: [HeaderName; 3] = [
 
 /// Puts our status in the place of the codec's, if there is one.
 pub(super) fn reword(headers: &mut HeaderMap) {
+    let [status, ..] = &STATUS_HEADERS;
+    let code = headers.get(status).map(|value| Code::from_bytes(value.as_bytes()));
+    // Most calls succeed; a whole status would copy their headers.
+    if !matches!(code, Some(Code::Internal | Code::OutOfRange)) {
+        return;
+    }
     let Some(error) = Status::from_header_map(headers).and_then(|status| explain(&status)) else { return };
     for name in STATUS_HEADERS {
         headers.remove(name);

@@ -5,8 +5,8 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::access::ProjectAccess;
-use shared::database::{Prepared, Transaction, explain};
+use shared::access::{AccessColumns, GatheredProjectReads, ProjectAccess};
+use shared::database::{ColumnsOf, Database, GatheredReads, Prepared, Transaction, explain};
 use shared::error::{Error, Result};
 use shared::page::Page;
 use uuid::Uuid;
@@ -15,6 +15,15 @@ use super::filter::{AfterDocument, HEAD_COLUMNS, QueryBuilder};
 use super::wire::ListDocumentsInput;
 use super::{Document, DocumentChangeset, DocumentHead, NewDocument, StatusChangeset};
 use crate::constraints::{CONSTRAINTS, FILTER_CONSTRAINTS};
+
+/// Documents of one call: their contents may be of [`super::MAX_CONTENT_BYTES`] each, and are in memory at the same time.
+const MAX_READS_PER_CALL: usize = 8;
+
+/// Reads of single documents.
+pub(crate) fn gathered_reads(database: &Database) -> GatheredProjectReads<Document> {
+    let function = "content.gather_documents";
+    GatheredReads::new::<(AccessColumns, ColumnsOf<Document>)>(database, function, MAX_READS_PER_CALL)
+}
 
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Document>> {
     let found = documents::table.find(id).select(Document::as_select()).first(&mut conn).await;

@@ -5,7 +5,7 @@ use chrono::Utc;
 use futures::FutureExt;
 use proto::content::v1 as pb;
 use shared::access::Permission::{DocumentDelete, DocumentPublish, DocumentRead, DocumentWrite};
-use shared::access::{AccessTarget, AuthorizedTransaction, Authorizer};
+use shared::access::{AccessTarget, AuthorizedTransaction, Authorizer, GatheredProjectReads};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
 use shared::service::ServiceContext;
@@ -24,11 +24,13 @@ type RpcResult<T> = Result<Response<T>, Status>;
 pub(crate) struct DocumentHandler {
     context: ServiceContext,
     authorizer: Authorizer,
+    reads: GatheredProjectReads<Document>,
 }
 
 impl DocumentHandler {
     pub(crate) fn new(context: ServiceContext, authorizer: Authorizer) -> Self {
-        Self { context, authorizer }
+        let reads = queries::gathered_reads(&context.database);
+        Self { context, authorizer, reads }
     }
 
     async fn create(&self, caller: &Caller, input: CreateDocumentInput) -> Result<Document> {
@@ -127,12 +129,9 @@ impl DocumentHandler {
     ) -> RpcResult<pb::Document> {
         let caller = Caller::of(&request)?;
         let id = document_id(&request.into_inner().document_id)?;
-        let document = self
-            .authorizer
-            .begin(&caller, &access::document(id), DocumentRead, |conn| queries::get(conn, id).boxed())
-            .await?
-            .finish();
-        Ok(Response::new(document.ok_or_else(|| Error::not_found("document", id))?.into()))
+        let target = access::document(id);
+        let document = self.authorizer.read(&self.reads, &caller, (&target, id), DocumentRead).await?;
+        Ok(Response::new(document.into()))
     }
 
     pub(crate) async fn list_documents(

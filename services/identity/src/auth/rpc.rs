@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::try_join;
 use proto::identity::v1 as pb;
 use proto::identity::v1::who_am_i_response::Credential;
 use shared::caller::Caller;
@@ -18,7 +17,7 @@ use crate::identity::Identity;
 use crate::limits::{Account, Attempt, Purpose};
 use crate::second_factor::{self, ChallengeAnswer, ProofClaim};
 use crate::sessions::{Device, SESSION_INVALID};
-use crate::{NAME, RegistrationMode, api_tokens, sessions, users};
+use crate::{NAME, RegistrationMode, sessions};
 
 pub struct LoginHandler(pub(crate) Arc<Identity>);
 
@@ -126,19 +125,14 @@ impl LoginHandler {
         let caller = Caller::of(&request)?;
         let current = caller.user()?;
 
-        let tx = identity.begin(&caller).await?;
-        let (user, session, api_token) = try_join!(
-            users::queries::find(&tx, current.user_id),
-            sessions::queries::find(&tx, current.session_id),
-            api_tokens::queries::find(&tx, current.session_id)
-        )?;
-        tx.finish();
+        let found = identity.caller_reads.read(&caller, current.session_id).await?;
+        let (user, session, api_token) = found.ok_or(SESSION_INVALID)?;
 
-        let session = session.map(|(session, _)| session.into_wire(current.session_id));
-        let api_token = api_token.map(|(token, _)| token.into());
+        let session = session.map(|session| session.into_wire(current.session_id));
+        let api_token = api_token.map(Into::into);
         let credential = session.map(Credential::Session).or(api_token.map(Credential::ApiToken));
         Ok(Response::new(pb::WhoAmIResponse {
-            user: Some(user.ok_or(SESSION_INVALID)?.into_wire(&identity.keys)?),
+            user: Some(user.into_wire(&identity.keys)?),
             credential: Some(credential.ok_or(SESSION_INVALID)?),
         }))
     }

@@ -2,15 +2,35 @@
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::{Prepared, Transaction, explain};
+use shared::database::{ColumnsOf, Database, GatheredReads, Prepared, Transaction, explain};
 use shared::error::Result;
 use uuid::Uuid;
 
 use super::{User, UserChange, UserSummary};
 use crate::CONSTRAINTS;
+use crate::api_tokens::ApiToken;
 use crate::schema::users;
+use crate::sessions::Session;
+
+/// Accounts of one call.
+const MAX_READS_PER_CALL: usize = 64;
+
+/// An account with the session and the API token that the caller may have called with.
+pub type CallerRow = (User, Option<Session>, Option<ApiToken>);
+
+type CallerColumns = (ColumnsOf<User>, Nullable<ColumnsOf<Session>>, Nullable<ColumnsOf<ApiToken>>);
+
+/// Reads of single accounts.
+pub fn gathered_reads(database: &Database) -> GatheredReads<User> {
+    GatheredReads::new::<ColumnsOf<User>>(database, "identity.gather_users", MAX_READS_PER_CALL)
+}
+
+/// Reads of the accounts of callers, by the id of the session or of the API token.
+pub fn gathered_caller_reads(database: &Database) -> GatheredReads<CallerRow> {
+    GatheredReads::new::<CallerColumns>(database, "identity.gather_callers", MAX_READS_PER_CALL)
+}
 
 pub async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<User>> {
     Ok(users::table.find(id).select(User::as_select()).get_result(&mut conn).await.optional()?)

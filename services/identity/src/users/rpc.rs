@@ -23,9 +23,8 @@ impl UserHandler {
         let caller = Caller::of(&request)?;
         let id = parse_user_id_or_own(&request.into_inner().user_id, &caller)?;
 
-        let tx = self.0.begin(&caller).await?;
-        let user = queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user", id))?;
-        tx.finish();
+        let user = self.0.user_reads.read(&caller, id).await?;
+        let user = user.ok_or_else(|| Error::not_found("user", id))?;
 
         Ok(Response::new(user.into_wire(&self.0.keys)?))
     }

@@ -7,7 +7,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::{AccessTables, ProjectAccess};
-use shared::database::{PageByBytes, Transaction, end_page_by_bytes, explain};
+use shared::database::{
+    ColumnsOf, Database, GatheredReads, PageByBytes, Transaction, end_page_by_bytes, explain,
+};
 use shared::error::{Error, Result};
 use shared::page::Page;
 use uuid::Uuid;
@@ -38,6 +40,14 @@ diesel::define_sql_function! {
 pub(crate) async fn lock_revision(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<LockedRevision> {
     let held: Option<i64> = diesel::select(lock_access_revision(project_id)).get_result(&mut conn).await?;
     Ok(LockedRevision { project_id, revision: held.unwrap_or_default() })
+}
+
+/// Projects of one call. The largest have some 100 KiB.
+const MAX_READS_PER_CALL: usize = 64;
+
+/// Reads of single projects.
+pub(crate) fn gathered_reads(database: &Database) -> GatheredReads<Project> {
+    GatheredReads::new::<ColumnsOf<Project>>(database, "project.gather_projects", MAX_READS_PER_CALL)
 }
 
 pub(crate) async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Project> {

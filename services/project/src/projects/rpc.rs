@@ -3,7 +3,7 @@
 use proto::project::v1 as pb;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
-use shared::database::Transaction;
+use shared::database::{GatheredReads, Transaction};
 use shared::error::Result;
 use shared::service::ServiceContext;
 use shared::{etag, idempotency};
@@ -18,11 +18,13 @@ use crate::schema::NAME;
 
 pub(crate) struct ProjectHandler {
     context: ServiceContext,
+    reads: GatheredReads<Project>,
 }
 
 impl ProjectHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
-        Self { context }
+        let reads = queries::gathered_reads(&context.database);
+        Self { context, reads }
     }
 
     async fn change_status(&self, request: ChangeStatusInput) -> Result<Response<pb::Project>, Status> {
@@ -103,9 +105,7 @@ impl ProjectHandler {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let id = wire::project_id(&request.get_ref().project_id)?;
-        let tx = self.context.database.begin(&caller).await?;
-        let project = queries::find(&tx, id).await?;
-        tx.finish();
+        let project = self.reads.read(&caller, id).await?.ok_or_else(|| queries::not_found(id))?;
         Ok(Response::new(project.into()))
     }
 

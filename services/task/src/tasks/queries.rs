@@ -8,8 +8,8 @@ use diesel::query_builder::QueryFragment;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::access::{Permission, ProjectAccess};
-use shared::database::{Prepared, Transaction, Typed, explain};
+use shared::access::{AccessColumns, GatheredProjectReads, Permission, ProjectAccess};
+use shared::database::{ColumnsOf, Database, GatheredReads, Prepared, Transaction, Typed, explain};
 use shared::error::{Error, Result};
 use shared::server::MAX_MESSAGE_BYTES;
 use uuid::Uuid;
@@ -17,6 +17,14 @@ use uuid::Uuid;
 use super::{NewTask, Referrer, Task, TaskChange};
 use crate::constraints::{CONSTRAINTS, DELETE_CONSTRAINTS};
 use crate::task_keys::TaskKey;
+
+/// Tasks of one call. The largest have some 100 KiB.
+const MAX_READS_PER_CALL: usize = 64;
+
+/// Reads of single tasks.
+pub(crate) fn gathered_reads(database: &Database) -> GatheredProjectReads<Task> {
+    GatheredReads::new::<(AccessColumns, ColumnsOf<Task>)>(database, "task.gather_tasks", MAX_READS_PER_CALL)
+}
 
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Task> {
     let task = tasks::table.find(id).select(Task::as_select()).first(&mut conn).await.optional()?;

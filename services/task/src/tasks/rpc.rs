@@ -65,10 +65,8 @@ impl TaskHandler {
         let caller = Caller::of(&request)?;
         let id = required_id("task_id", &request.get_ref().task_id)?;
         let target = access_target::task(id);
-        let read = self
-            .authorizer
-            .begin(&caller, &target, Permission::TaskRead, |conn| queries::get(conn, id).boxed());
-        Ok(Response::new(read.await?.finish().into()))
+        let read = self.authorizer.read(&self.task_reads, &caller, (&target, id), Permission::TaskRead);
+        Ok(Response::new(read.await?.into()))
     }
 
     pub(crate) async fn list_tasks(

@@ -1,0 +1,72 @@
+//! CPU time of processes, from `/proc`.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::suite::BenchSuite;
+
+/// `/proc` counts in USER_HZ, which is 100 on all machines that the suite runs on.
+const MILLISECONDS_PER_TICK: u64 = 10;
+
+/// CPU time up to a moment.
+pub(super) struct CpuTimes {
+    /// Of the suite's process.
+    pub(super) suite: Duration,
+    /// Of PostgreSQL's processes.
+    pub(super) postgres: Duration,
+}
+
+/// What `/proc/<pid>/stat` says: the parent, and the time of the process and of its children that have ended.
+struct ProcessTimes {
+    parent: u32,
+    ticks: u64,
+}
+
+impl CpuTimes {
+    pub(super) fn read(suite: &BenchSuite) -> anyhow::Result<Self> {
+        let own = process_times(suite.process_id()).context("the suite has ended")?;
+        let postmaster = suite.postgres().process_id;
+        let mut postgres = process_times(postmaster).context("PostgreSQL has ended")?.ticks;
+        for entry in fs::read_dir("/proc")?.flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            postgres +=
+                process_times(pid).filter(|times| times.parent == postmaster).map_or(0, |times| times.ticks);
+        }
+        Ok(Self { suite: duration(own.ticks), postgres: duration(postgres) })
+    }
+
+    pub(super) fn since(&self, before: &Self) -> Self {
+        Self {
+            suite: self.suite.saturating_sub(before.suite),
+            postgres: self.postgres.saturating_sub(before.postgres),
+        }
+    }
+}
+
+/// `None` for a process that has ended.
+fn process_times(pid: u32) -> Option<ProcessTimes> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; proc_pid_stat(5) counts what follows it from 3.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let number = |index: usize| fields.get(index - 3)?.parse::<u64>().ok();
+    let ticks = number(14)? + number(15)? + number(16)? + number(17)?;
+    Some(ProcessTimes { parent: u32::try_from(number(4)?).ok()?, ticks })
+}
+
+fn duration(ticks: u64) -> Duration {
+    Duration::from_millis(ticks * MILLISECONDS_PER_TICK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_has_a_parent_and_one_that_has_ended_has_nothing() {
+        let own = process_times(std::process::id()).unwrap();
+        assert_eq!(own.parent, std::os::unix::process::parent_id());
+        assert!(process_times(u32::MAX).is_none());
+    }
+}

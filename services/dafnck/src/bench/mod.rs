@@ -1,0 +1,128 @@
+//! `dafnck bench`: what the suite does in a second beside what its parts can do at best, measured in one run.
+//!
+//! The limits are PostgreSQL alone (`pgbench` on prepared statements over the same columns, without row-level security)
+//! and gRPC alone (an echo that is served by nothing but tonic). Suite and limits take turns within each round, and every
+//! ratio is one of the same round, so that what else runs on the machine weighs on both.
+
+mod cpu;
+mod echo;
+mod load;
+mod pgbench;
+mod report;
+mod suite;
+mod work;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, value_parser};
+use tonic::transport::Endpoint;
+
+use crate::output::say;
+use crate::paths::DEFAULT_CACHE_DIRECTORY;
+use cpu::CpuTimes;
+use pgbench::{Pgbench, Script};
+use report::{Limits, Measurement, Report};
+use suite::{BenchSuite, Fixtures};
+use work::Work;
+
+/// What is measured, and for how long.
+#[derive(Args, Clone, Debug)]
+pub struct BenchOptions {
+    /// Only these. Default: all
+    #[arg(long, value_name = "NAME", value_enum, value_delimiter = ',')]
+    only: Vec<Work>,
+    /// Callers at the same time
+    #[arg(long, value_delimiter = ',', default_value = "1,16,64", value_parser = value_parser!(u16).range(1..=100))]
+    callers: Vec<u16>,
+    /// Rounds, of which the medians are shown
+    #[arg(long, default_value_t = 3, value_parser = value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 3, value_parser = value_parser!(u16).range(1..))]
+    seconds: u16,
+    /// Calls per second at which latencies are measured from the moment when each call was due
+    #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(1..))]
+    rate: u32,
+    /// Tasks in the project
+    #[arg(long, default_value_t = 5_000, value_parser = value_parser!(u16).range(1..))]
+    tasks: u16,
+    /// Directory in which the measured suite keeps its data. It must not hold a suite that is used. Default: one that is
+    /// removed again
+    #[arg(long)]
+    data_directory: Option<PathBuf>,
+    /// Directory for private copies of PostgreSQL and Redis, which are fetched when no fitting ones are installed
+    #[arg(long, env = "DAFNCK_CACHE_DIRECTORY", default_value = DEFAULT_CACHE_DIRECTORY)]
+    cache_directory: PathBuf,
+}
+
+/// Starts a suite, measures it and prints the medians.
+///
+/// # Errors
+/// When the suite does not start, PostgreSQL comes without `pgbench`, or a call fails.
+pub async fn command(options: BenchOptions) -> anyhow::Result<()> {
+    let suite = BenchSuite::start(options.data_directory.as_deref(), &options.cache_directory).await?;
+    let measured = measure(&options, &suite).await;
+    suite.stop().await?;
+    measured?.print()
+}
+
+async fn measure(options: &BenchOptions, suite: &BenchSuite) -> anyhow::Result<Report> {
+    say(&format!("making {} tasks…", options.tasks));
+    let fixtures = Arc::new(suite.make_fixtures(options.tasks.into()).await?);
+    let pgbench = Pgbench::prepare(suite.postgres(), &fixtures).await?;
+    let bench = Bench { options, suite, fixtures, pgbench, echo: echo::serve().await? };
+    let mut report = Report::default();
+    for round in 1..=options.rounds {
+        for callers in &options.callers {
+            say(&format!("round {round} of {}, {callers} callers…", options.rounds));
+            report.add(bench.measure_all(usize::from(*callers)).await?);
+        }
+    }
+    bench.pgbench.remove().await?;
+    Ok(report)
+}
+
+struct Bench<'a> {
+    options: &'a BenchOptions,
+    suite: &'a BenchSuite,
+    fixtures: Arc<Fixtures>,
+    pgbench: Pgbench,
+    echo: Endpoint,
+}
+
+impl Bench<'_> {
+    /// Everything once: the echo, and each kind of statement right before the calls of that kind.
+    async fn measure_all(&self, callers: usize) -> anyhow::Result<Vec<Measurement>> {
+        let works: &[Work] =
+            if self.options.only.is_empty() { Work::value_variants() } else { &self.options.only };
+        let echo = load::closed_loop(callers, self.time(), echo::call(&self.echo)).await?;
+        let mut found = vec![Measurement::of_echo(callers, &echo)];
+        for script in Script::ALL {
+            let of_kind: Vec<Work> = works.iter().copied().filter(|work| work.script() == script).collect();
+            if of_kind.is_empty() {
+                continue;
+            }
+            let pgbench = self.pgbench.run(script, callers, self.time()).await?;
+            found.push(Measurement::of_pgbench(script.name(), callers, pgbench));
+            for work in of_kind {
+                found.push(self.measure(work, callers, Limits { pgbench, echo: echo.per_second }).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn measure(&self, work: Work, callers: usize, limits: Limits) -> anyhow::Result<Measurement> {
+        let call = || work.call(self.suite, &self.fixtures);
+        let before = CpuTimes::read(self.suite)?;
+        let sample = load::closed_loop(callers, self.time(), call()).await?;
+        let cpu = CpuTimes::read(self.suite)?.since(&before);
+        let at_rate = load::open_loop(self.options.rate, self.time(), call()).await?;
+        Ok(Measurement::of_call(work.name(), callers, &sample, &at_rate, &cpu, limits))
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_secs(self.options.seconds.into())
+    }
+}

@@ -1,0 +1,28 @@
+//! `dafnck bench`, as short as it can be.
+
+use serde_json::Value;
+
+use crate::dafnck::dafnck;
+
+#[tokio::test]
+async fn a_benchmark_reports_calls_beside_their_limits() {
+    let cache = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/cache");
+    let words = "bench --json --only get-task --rounds 1 --seconds 1 --callers 2 --tasks 10 --rate 20";
+    let words: Vec<&str> = words.split(' ').collect();
+    let ran = dafnck(&words, &[("DAFNCK_CACHE_DIRECTORY", cache)]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let report = report["measurements"].as_array().unwrap();
+    let names: Vec<_> = report.iter().map(|measured| measured["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["echo", "pgbench get", "GetTask"]);
+    for (measured, figures) in report.iter().zip([
+        &["per_second", "p50_milliseconds", "p99_milliseconds"][..],
+        &["per_second"],
+        &["per_second", "p99_milliseconds", "ratio_to_pgbench", "ratio_to_echo", "p50_milliseconds_at_rate"],
+    ]) {
+        for figure in figures {
+            assert!(measured[figure].as_f64().is_some_and(|value| value > 0.0), "{figure} of {measured}");
+        }
+    }
+}
