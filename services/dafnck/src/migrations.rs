@@ -12,6 +12,7 @@ use crate::services::REFERENCES;
 
 use crate::administration::{is_of_each, with_service};
 use local_servers::prepare;
+use local_servers::role_passwords::RolePasswords;
 use local_servers::suite::Role;
 
 /// UserSelector database, and what to do with it.
@@ -49,9 +50,10 @@ struct UpOptions {
     /// Only these sets. Default: all, and in one database the foreign keys between them
     #[arg(long)]
     set: Vec<SetName>,
-    /// Password with which the services' roles sign in, letters and digits. Default: not changed
-    #[arg(long, env = "DAFNCK_ROLE_PASSWORD", hide_env_values = true)]
-    role_password: Option<Secret>,
+    /// Passwords with which the services' roles sign in, of letters and digits, as
+    /// `identity_service:PASSWORD,identity_worker:PASSWORD`. Default: not changed
+    #[arg(long, env = "DAFNCK_ROLE_PASSWORDS", hide_env_values = true)]
+    role_passwords: Option<RolePasswords>,
 }
 
 /// A set of migrations.
@@ -122,7 +124,10 @@ impl AdminUrl {
 impl UpOptions {
     /// What `up` without flags has.
     fn from_environment() -> anyhow::Result<Self> {
-        Ok(Self { set: Vec::new(), role_password: command_line::secret_of("DAFNCK_ROLE_PASSWORD")? })
+        let given = command_line::secret_of("DAFNCK_ROLE_PASSWORDS")?;
+        let parsed = given.map(|text| text.expose().parse::<RolePasswords>()).transpose();
+        let role_passwords = parsed.map_err(|reason| anyhow::anyhow!("DAFNCK_ROLE_PASSWORDS {reason}"))?;
+        Ok(Self { set: Vec::new(), role_passwords })
     }
 }
 
@@ -139,11 +144,11 @@ async fn up(url: &AdminUrl, options: UpOptions) -> anyhow::Result<()> {
         };
     }
     print_line!("migrations applied: {steps}");
-    if let Some(password) = options.role_password {
+    if let Some(passwords) = options.role_passwords {
         for name in sets.into_iter().filter(|name| *name != SetName::References) {
-            prepare::set_passwords(&url.of(name)?, &password, &Role::of(name.set().name)).await?;
+            prepare::set_passwords(&url.of(name)?, &passwords, &Role::of(name.set().name)).await?;
         }
-        print_line!("set the password of the services' roles");
+        print_line!("set the passwords of the services' roles");
     }
     Ok(())
 }

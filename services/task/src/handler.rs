@@ -1,7 +1,6 @@
 //! The handler of all RPCs of this service.
 
 use shared::access::Authorizer;
-use shared::caller_slots::CallerSlots;
 use shared::export::Exports;
 use shared::service::ServiceContext;
 
@@ -11,5 +10,4 @@ pub(crate) struct TaskHandler {
     pub(crate) context: ServiceContext,
     pub(crate) authorizer: Authorizer,
     pub(crate) exports: Exports,
-    pub(crate) search_slots: CallerSlots,
 }

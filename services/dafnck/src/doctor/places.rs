@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use local_servers::ConnectionInfo;
+use local_servers::role_passwords::RolePasswords;
 use shared::config::{DEFAULT_REDIS_KEY_PREFIX, Secret, SiblingOptions, TlsOptions};
 
 use crate::administration::{AdminOptions, RedisOptions};
@@ -103,9 +104,9 @@ impl DoctorOptions {
             directories: self.backup_directory.iter().cloned().collect(),
         };
         if self.admin.is_local() {
-            let password = Secrets::read(&self.admin.data_directory)?.role_password();
+            let passwords = Secrets::read(&self.admin.data_directory)?.role_passwords();
             let connection = self.admin.connection()?;
-            let url_of = |role| self.local_role_url(&connection, role, &password);
+            let url_of = |role| self.local_role_url(&connection, role, &passwords);
             places.role_urls = Role::ALL.map(|role| (role.name(), url_of(role))).into();
             places.directories.push(self.admin.data_directory.clone());
             if self.backup_directory.is_none() {
@@ -115,9 +116,11 @@ impl DoctorOptions {
         Ok(places)
     }
 
-    fn local_role_url(&self, connection: &ConnectionInfo, role: Role, password: &Secret) -> Secret {
+    fn local_role_url(&self, connection: &ConnectionInfo, role: Role, passwords: &RolePasswords) -> Secret {
         let database = self.admin.databases.database_of(role.service(), DATABASE);
-        connection.postgres_url(&role.name(), password.expose(), self.admin.postgres_port, &database)
+        let name = role.name();
+        let password = passwords.of(&name).map_or("", Secret::expose);
+        connection.postgres_url(&name, password, self.admin.postgres_port, &database)
     }
 }
 
