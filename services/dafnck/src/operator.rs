@@ -22,7 +22,7 @@ pub const DEFAULT_PRINCIPAL: &str = "operator";
 pub struct OperatorOptions {
     /// The operator's private key: Ed25519 in PEM. Default: the one that `dafnck` has made for the suite which it runs on
     /// the data directory
-    #[arg(long, env = "DAFNCK_OPERATOR_KEY", hide_env_values = true)]
+    #[arg(long, env = "DAFNCK_OPERATOR_KEY", hide_env_values = true, allow_hyphen_values = true)]
     pub operator_key: Option<PrivateKey>,
     /// The name of that key among the principals: `operator`, or one that begins with `operator-`
     #[arg(long, env = "DAFNCK_OPERATOR_NAME", default_value = DEFAULT_PRINCIPAL)]

@@ -11,7 +11,7 @@ use crate::service_identity::{PrincipalKeys, PrivateKey};
 pub struct PrincipalOptions {
     /// The service's own private key, with which it signs its calls: Ed25519 in PEM, as
     /// `openssl genpkey -algorithm ed25519` makes it. No other program needs it. No default
-    #[arg(long, env = "DAFNCK_SERVICE_KEY", hide_env_values = true)]
+    #[arg(long, env = "DAFNCK_SERVICE_KEY", hide_env_values = true, allow_hyphen_values = true)]
     pub service_key: PrivateKey,
     /// The public keys of all principals, as `identity:KEY,operator-olga:KEY`, each 32 bytes in base64; a name may have
     /// several. The same in all services. No default
