@@ -105,10 +105,10 @@ impl Project {
     }
 
     pub fn remove_dependency(&self, user: User, task: &str, on: &str) -> &'static str {
-        match self.refusal(user, Role::Member) {
-            Some(refusal) => refusal,
-            None if self.tasks[task].depends_on.contains(on) => OK,
-            None => HIDDEN,
+        // The dependency is what is asked for, and is looked for first.
+        match self.tasks[task].depends_on.contains(on) {
+            true => self.refusal(user, Role::Member).unwrap_or(OK),
+            false => HIDDEN,
         }
     }
 
