@@ -4,8 +4,6 @@ use rand::Rng as _;
 use rand::distr::Alphanumeric;
 use shared::config::Secret;
 
-use crate::suite::NAMES;
-
 const RIGHTS: &str = include_str!("../../../deploy/redis/users.acl");
 /// What the keys of a suite begin with there.
 const DEPLOYED_PREFIX: &str = "dafnck:";
@@ -21,13 +19,12 @@ impl RedisUsers {
         let password = || -> String {
             rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect()
         };
-        Self(NAMES.map(|name| (name, password().into())).into())
+        Self(rights().map(|(name, _)| (name, password().into())).collect())
     }
 
     /// Lines for Redis' configuration. A server of several suites holds keys of several prefixes.
     pub fn configuration(&self) -> String {
-        let users = RIGHTS.lines().filter_map(|line| line.strip_prefix("user ")?.split_once(' '));
-        let lines = users.filter_map(|(name, rights)| {
+        let lines = rights().filter_map(|(name, rights)| {
             let (_, password) = self.0.iter().find(|(user, _)| *user == name)?;
             let rights = rights.replace(DEPLOYED_PREFIX, "*:");
             Some(format!("user {name} on >{} {rights}\n", password.expose()))
@@ -47,9 +44,15 @@ impl RedisUsers {
     }
 }
 
+/// The names of the users, each with its rights.
+fn rights() -> impl Iterator<Item = (&'static str, &'static str)> {
+    RIGHTS.lines().filter_map(|line| line.strip_prefix("user ")?.split_once(' '))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::suite::NAMES;
 
     #[test]
     fn every_service_has_a_user_and_a_url() {
