@@ -27,6 +27,8 @@ pub struct MethodRule {
     pub is_client_streaming: bool,
     /// Whether it only reads (`idempotency_level = NO_SIDE_EFFECTS`); one that does not say so counts as a write.
     pub is_reading: bool,
+    /// Whether few such calls of one caller run at a time.
+    pub is_costly: bool,
 }
 
 /// The rules of all methods of a descriptor set.
@@ -87,6 +89,7 @@ fn rule_of(method: &MethodDescriptor, option: &ExtensionDescriptor) -> MethodRul
         audience: rule.audience(),
         permission: rule.permission(),
         principals: rule.principals().collect(),
+        is_costly: rule.costly,
         scope: Some(rule.scope).filter(|scope| !scope.is_empty()),
         is_streaming: method.is_client_streaming() || method.is_server_streaming(),
         is_client_streaming: method.is_client_streaming(),

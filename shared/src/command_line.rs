@@ -207,7 +207,9 @@ mod tests {
             found.next().map(|(_, value)| value.clone())
         };
         let mut command = prepare(Cli::command(), &lookup)?;
-        let matches = matches(&mut command, words.split(' ').map(OsString::from))?;
+        // The key has spaces of its own.
+        let key = words.starts_with("suite serve").then_some(["--service-key", KEY]).into_iter().flatten();
+        let matches = matches(&mut command, words.split(' ').chain(key).map(OsString::from))?;
         Cli::from_arg_matches(&matches)
     }
 
@@ -219,45 +221,49 @@ mod tests {
     }
 
     const WORDS: &str = "suite serve --listen 127.0.0.1:0 --database-url postgres://u@h/d \
-                         --worker-database-url postgres://w@h/d --redis-url redis://h";
+                         --worker-database-url postgres://w@h/d --redis-url redis://h \
+                         --principal-keys task:JahmlhL7awba/vCzcBqXOeGmUnYL0nuxLrzgDhQnLJ4=";
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIARXSiDqipl8xkLJ1cZAX1FbdPuaEmAcedp6EtGQ4YIp\n-----END PRIVATE KEY-----\n";
     const SECRET: &str = "hunter2-hunter2-hunter2-hunter2-";
 
     #[test]
     fn a_secret_is_read_from_its_file_without_the_end_of_the_line() {
         let secret = file(&format!("{SECRET}\n"));
-        let options = served(parse_with(WORDS, &[("DAFNCK_SERVICE_SECRET_FILE", secret.path().into())]));
-        assert_eq!(options.service_secret.expose(), SECRET);
+        let options = served(parse_with(WORDS, &[("DAFNCK_DERIVATION_SECRET_FILE", secret.path().into())]));
+        assert_eq!(options.derivation.derivation_secret.expose(), SECRET);
     }
 
     #[test]
     fn a_flag_goes_before_a_file() {
         let secret = file(SECRET);
-        let words = format!("{WORDS} --service-secret {}", SECRET.to_uppercase());
-        let options = served(parse_with(&words, &[("DAFNCK_SERVICE_SECRET_FILE", secret.path().into())]));
-        assert_eq!(options.service_secret.expose(), SECRET.to_uppercase());
+        let words = format!("{WORDS} --derivation-secret {}", SECRET.to_uppercase());
+        let options = served(parse_with(&words, &[("DAFNCK_DERIVATION_SECRET_FILE", secret.path().into())]));
+        assert_eq!(options.derivation.derivation_secret.expose(), SECRET.to_uppercase());
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused_and_no_secret_is_printed() {
         let (secret, short, empty) = (file(SECRET), file("hunter2"), file("\n"));
-        let variable = "DAFNCK_SERVICE_SECRET_FILE";
+        let variable = "DAFNCK_DERIVATION_SECRET_FILE";
         for (variables, reason) in [
             (vec![(variable, short.path().into())], "shorter than 32 bytes"),
             (vec![(variable, empty.path().into())], "is empty"),
             (
                 vec![(variable, "/no/such/file".into())],
-                "cannot read /no/such/file (DAFNCK_SERVICE_SECRET_FILE)",
+                "cannot read /no/such/file (DAFNCK_DERIVATION_SECRET_FILE)",
             ),
             (
-                vec![(variable, secret.path().into()), ("DAFNCK_SERVICE_SECRET", SECRET.into())],
-                "give either DAFNCK_SERVICE_SECRET or DAFNCK_SERVICE_SECRET_FILE",
+                vec![(variable, secret.path().into()), ("DAFNCK_DERIVATION_SECRET", SECRET.into())],
+                "give either DAFNCK_DERIVATION_SECRET or DAFNCK_DERIVATION_SECRET_FILE",
             ),
         ] {
             let refusal = parse_with(WORDS, &variables).unwrap_err().to_string();
             assert!(refusal.contains(reason), "{refusal}");
             assert!(!refusal.contains("hunter2"), "{refusal}");
         }
-        let refusal = parse_with(&format!("{WORDS} --service-secret hunter2"), &[]).unwrap_err().to_string();
+        let refusal =
+            parse_with(&format!("{WORDS} --derivation-secret hunter2"), &[]).unwrap_err().to_string();
         assert!(refusal.contains("[redacted]") && !refusal.contains("hunter2"), "{refusal}");
     }
 
@@ -273,8 +279,8 @@ mod tests {
     fn the_help_names_the_files() {
         let command = prepare(Cli::command(), &|_| None).unwrap();
         let serve = command.find_subcommand("serve").unwrap();
-        let secret = serve.get_arguments().find(|argument| argument.get_id() == "service_secret").unwrap();
+        let secret = serve.get_arguments().find(|argument| argument.get_id() == "derivation_secret").unwrap();
         let help = secret.get_help().unwrap().to_string();
-        assert!(help.ends_with("DAFNCK_SERVICE_SECRET_FILE names a file with it"), "{help}");
+        assert!(help.ends_with("DAFNCK_DERIVATION_SECRET_FILE names a file with it"), "{help}");
     }
 }

@@ -43,7 +43,6 @@
 pub mod access;
 pub mod authentication;
 pub mod caller;
-pub mod caller_slots;
 pub mod change_log;
 pub mod clock;
 pub mod command_line;

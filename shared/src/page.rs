@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::config::Secret;
+use crate::config::DerivationOptions;
 use crate::error::{Error, ErrorReason, Result};
-use crate::keys::key_for;
+use crate::keys::DerivedKey;
 
 /// Items on a page when the client does not say.
 pub const DEFAULT_PAGE_SIZE: i64 = 50;
@@ -38,10 +38,10 @@ pub struct AfterRank {
     pub id: Uuid,
 }
 
-/// Makes and reads page tokens under a derived key of the suite.
+/// Makes and reads page tokens under a derived key of the service.
 #[derive(Clone)]
 pub struct PageTokens {
-    key: Hmac<Sha256>,
+    key: DerivedKey,
 }
 
 /// A validated request for a page.
@@ -66,9 +66,9 @@ pub fn size(requested: i32) -> Result<i64> {
 }
 
 impl PageTokens {
-    /// Tokens under this secret.
-    pub fn new(secret: &Secret) -> Self {
-        Self { key: key_for(secret, "page tokens") }
+    /// Tokens under these secrets.
+    pub fn new(secrets: &DerivationOptions) -> Self {
+        Self { key: DerivedKey::new(secrets, "page tokens") }
     }
 
     /// Validates the request for a page of `query`, which names the list, the caller and every filter.
@@ -113,7 +113,7 @@ impl PageTokens {
     /// `INTERNAL` when the position cannot be written.
     pub(crate) fn seal(&self, query: &str, position: &impl Serialize) -> Result<String> {
         let body = serde_json::to_vec(position).map_err(Error::internal)?;
-        let mut token = self.tag(query, &body);
+        let mut token = tag(&self.key.current, query, &body);
         token.extend(body);
         Ok(BASE64_URL_SAFE_NO_PAD.encode(token))
     }
@@ -122,20 +122,19 @@ impl PageTokens {
     pub(crate) fn open<P: DeserializeOwned>(&self, query: &str, token: &str) -> Option<P> {
         let token = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
         let (tag, body) = token.split_at_checked(TAG_BYTES)?;
-        let expected = self.tag(query, body);
-        if !bool::from(subtle::ConstantTimeEq::ct_eq(expected.as_slice(), tag)) {
-            return None;
-        }
-        serde_json::from_slice(body).ok()
+        let is_own = self
+            .key
+            .is_any(|key| subtle::ConstantTimeEq::ct_eq(self::tag(key, query, body).as_slice(), tag).into());
+        is_own.then(|| serde_json::from_slice(body).ok()).flatten()
     }
+}
 
-    fn tag(&self, query: &str, body: &[u8]) -> Vec<u8> {
-        let mut mac = self.key.clone();
-        mac.update(&(query.len() as u64).to_be_bytes());
-        mac.update(query.as_bytes());
-        mac.update(body);
-        mac.finalize().into_bytes().into_iter().take(TAG_BYTES).collect()
-    }
+fn tag(key: &Hmac<Sha256>, query: &str, body: &[u8]) -> Vec<u8> {
+    let mut mac = key.clone();
+    mac.update(&(query.len() as u64).to_be_bytes());
+    mac.update(query.as_bytes());
+    mac.update(body);
+    mac.finalize().into_bytes().into_iter().take(TAG_BYTES).collect()
 }
 
 #[cfg(test)]
@@ -148,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_token_opens_for_its_own_query_only() {
-        let tokens = PageTokens::new(&Secret::from("k".to_owned()));
+        let tokens = PageTokens::new(&"k".into());
         let token = tokens.seal("tasks of p", &position()).unwrap();
         assert_eq!(tokens.open::<AfterTime>("tasks of p", &token), Some(position()));
         assert_eq!(tokens.open::<AfterTime>("tasks of q", &token), None);
@@ -158,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_last_page_has_no_token() {
-        let tokens = PageTokens::new(&Secret::from("k".to_owned()));
+        let tokens = PageTokens::new(&"k".into());
         let mut rows = vec![1, 2, 3];
         assert_eq!(tokens.cut("q", 3, &mut rows, |_| position()).unwrap(), "");
         assert_ne!(tokens.cut("q", 2, &mut rows, |_| position()).unwrap(), "");

@@ -14,7 +14,7 @@ use crate::authentication::{Authentication, RemoteSessions, SessionSource, Sessi
 use crate::change_log::Signal;
 use crate::change_log::feed::Feed;
 use crate::clock::Clock;
-use crate::config::ServiceOptions;
+use crate::config::{PrincipalOptions, ServiceOptions};
 use crate::database::Database;
 use crate::housekeeping;
 use crate::migrate;
@@ -75,11 +75,16 @@ impl ServiceContext {
             &options.redis_url,
             &options.redis_key_prefix,
         )?;
-        let signer = ServiceSigner::new(name, options.service_secret.clone());
+        let PrincipalOptions { service_key, principal_keys, .. } = &options.principals;
+        anyhow::ensure!(
+            principal_keys.knows(name, service_key),
+            "the service key is none of the principal keys of `{name}`: its siblings would not know it"
+        );
+        let signer = ServiceSigner::new(name, service_key.clone());
         let slow = Duration::from_millis(options.telemetry.slow_statement_milliseconds);
         let worker =
             Database::logging_slow(&options.worker_database_url, &options.database, WORKER_POOL_SIZE, slow)?;
-        let pages = PageTokens::new(&options.service_secret);
+        let pages = PageTokens::new(&options.derivation);
         let signal = Signal::new(&redis, name);
         let feed = Feed::new(name, worker.clone(), signal.clone(), pages.clone(), shutdown.clone());
         Ok(Self {
@@ -126,7 +131,9 @@ impl ServiceContext {
 
     /// Sessions from this source, behind the cache and Redis.
     pub fn sessions(&self, source: Arc<dyn SessionSource>) -> Arc<Sessions> {
-        let sessions = Sessions::start(self.redis.clone(), source, self.clock.clone(), self.shutdown.clone());
+        let keys = self.options.principals.principal_keys.clone();
+        let sessions =
+            Sessions::start(self.redis.clone(), keys, source, self.clock.clone(), self.shutdown.clone());
         self.spawn(sessions.clone().report_seen_until(self.shutdown.clone()));
         sessions
     }
@@ -202,7 +209,7 @@ impl PreparedService {
         let parts = ServerParts {
             name,
             services,
-            authentication: Authentication::new(self.sessions.clone(), options.service_secret.clone())
+            authentication: Authentication::new(self.sessions.clone(), &options.principals)
                 .with_certificates_of_services(options.tls.tls_client_ca.is_some())
                 .with_failures_per_second(options.limits.authentication_failures_per_second),
             proxies: options.proxies.clone(),

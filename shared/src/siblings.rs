@@ -170,10 +170,6 @@ impl Service<Request<Body>> for SiblingChannel {
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = request.uri().path().to_owned();
         let headers = request.headers_mut();
-        if let Ok(mut signature) = HeaderValue::try_from(self.signer.authorization(&path)) {
-            signature.set_sensitive(true);
-            headers.insert(AUTHORIZATION, signature);
-        }
         let is_unary = MethodRules::suite().get(&path).is_some_and(|method| !method.is_streaming);
         if is_unary && !headers.contains_key(GRPC_TIMEOUT) {
             let timeout =
@@ -184,21 +180,36 @@ impl Service<Request<Body>> for SiblingChannel {
         if is_unary {
             let another = self.inner.clone();
             // The channel that is ready is the one to use.
-            Box::pin(send_with_retries(std::mem::replace(&mut self.inner, another), request))
+            let channel = std::mem::replace(&mut self.inner, another);
+            Box::pin(send_with_retries(channel, self.signer.clone(), request))
         } else {
+            sign(&self.signer, &mut request);
             Box::pin(self.inner.call(request).map_err(BoxError::from))
         }
     }
 }
 
+fn sign(signer: &ServiceSigner, request: &mut Request<Body>) {
+    if let Ok(mut signature) = HeaderValue::try_from(signer.authorization(request.uri().path())) {
+        signature.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, signature);
+    }
+}
+
 /// Sends a unary call, and retries one that was not sent: a sibling that stops, or that closes an old connection, closes
 /// the one that the call was waiting for. Readers of streams resume them themselves.
-async fn send_with_retries(mut channel: Channel, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+async fn send_with_retries(
+    mut channel: Channel,
+    signer: ServiceSigner,
+    request: Request<Body>,
+) -> Result<Response<Body>, BoxError> {
     let (parts, body) = request.into_parts();
     let message = body.collect().await?.to_bytes();
     let mut resends_left = MAX_RESENDS;
     loop {
-        let request = Request::from_parts(parts.clone(), Body::new(Full::new(message.clone())));
+        let mut request = Request::from_parts(parts.clone(), Body::new(Full::new(message.clone())));
+        // Each time anew: a signature is accepted once.
+        sign(&signer, &mut request);
         match channel.call(request).await {
             Err(error) if resends_left > 0 && was_not_sent(&error) => {
                 resends_left -= 1;

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import importlib.util
 import itertools
-import json
 import os
 import pathlib
 import random
@@ -197,10 +196,9 @@ class Suite:
             time.sleep(0.2)
         environment = {f"DAFNCK_{name.upper()}": f"127.0.0.1:{port}" for name, port in zip(SERVICES, self._ports)}
         if self._tls:
-            # Without the secret, because with TLS a service also needs a client certificate.
+            # Without the key, because with TLS a service also needs a client certificate.
             return {**environment, "DAFNCK_TLS_CA": str(self._data / "certificates/ca.pem")}
-        secrets = json.loads((self._data / "suite-secrets").read_text())
-        return {**environment, "DAFNCK_SIGNATURE_SECRET": secrets["service_secret"]}
+        return {**environment, "DAFNCK_BACKEND_KEY": (self._data / "backend-key").read_text()}
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)

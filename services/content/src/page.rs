@@ -42,11 +42,10 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::config::Secret;
 
     /// The sizes of the items on a page, and whether there is another page.
     fn page(size: i64, rows: &[usize]) -> (Vec<usize>, bool) {
-        let tokens = PageTokens::new(&Secret::from("k".to_owned()));
+        let tokens = PageTokens::new(&"k".into());
         let rows: Vec<String> = rows.iter().map(|bytes| "x".repeat(*bytes)).collect();
         let (items, token) = to_page::<String, String, usize>(&tokens, "q", size, rows, String::len).unwrap();
         (items.iter().map(String::len).collect(), !token.is_empty())

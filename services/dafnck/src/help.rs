@@ -33,8 +33,8 @@ const COMMON: [&str; 19] = [
     "keep_days",
     "admin_url",
     "redis_url",
-    "role_password",
-    "service_secret",
+    "role_passwords",
+    "operator_key",
     "metrics_listen",
 ];
 

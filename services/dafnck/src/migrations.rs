@@ -15,6 +15,7 @@ use crate::services::REFERENCES;
 
 use crate::administration::{is_of_each, with_service};
 use local_servers::prepare;
+use local_servers::role_passwords::RolePasswords;
 use local_servers::suite::Role;
 
 /// Which database, and what to do with it.
@@ -45,9 +46,10 @@ struct UpOptions {
     /// Only these sets. Default: all, and in one database the foreign keys between them
     #[arg(long)]
     set: Vec<SetName>,
-    /// Password with which the services' roles sign in, letters and digits. Default: not changed
-    #[arg(long, env = "DAFNCK_ROLE_PASSWORD", hide_env_values = true)]
-    role_password: Option<Secret>,
+    /// Passwords with which the services' roles sign in, of letters and digits, as
+    /// `identity_service:PASSWORD,identity_worker:PASSWORD`. Default: not changed
+    #[arg(long, env = "DAFNCK_ROLE_PASSWORDS", hide_env_values = true)]
+    role_passwords: Option<RolePasswords>,
     /// Name what is missing.
     #[command(flatten)]
     dry_run: DryRun,
@@ -137,8 +139,10 @@ impl AdminUrl {
 impl UpOptions {
     /// What `up` without flags has.
     fn from_environment() -> anyhow::Result<Self> {
-        let role_password = command_line::secret_of("DAFNCK_ROLE_PASSWORD")?;
-        Ok(Self { role_password, ..Self::default() })
+        let given = command_line::secret_of("DAFNCK_ROLE_PASSWORDS")?;
+        let parsed = given.map(|text| text.expose().parse::<RolePasswords>()).transpose();
+        let role_passwords = parsed.map_err(|reason| anyhow::anyhow!("DAFNCK_ROLE_PASSWORDS {reason}"))?;
+        Ok(Self { role_passwords, ..Self::default() })
     }
 }
 
@@ -159,7 +163,7 @@ impl fmt::Display for Applied {
         }
         writeln!(out, "migrations applied: {}", self.applied.len())?;
         if self.role_passwords_set {
-            writeln!(out, "set the password of the services' roles")?;
+            writeln!(out, "set the passwords of the services' roles")?;
         }
         Ok(())
     }
@@ -180,14 +184,14 @@ async fn up(url: &AdminUrl, options: UpOptions) -> anyhow::Result<()> {
         };
         applied.extend(before.missing.iter().take(steps).map(|step| format!("{}/{step}", set.name)));
     }
-    let password = options.role_password.filter(|_| !options.dry_run.dry_run);
-    if let Some(password) = &password {
+    let passwords = options.role_passwords.filter(|_| !options.dry_run.dry_run);
+    if let Some(passwords) = &passwords {
         for name in sets.into_iter().filter(|name| *name != SetName::References) {
-            prepare::set_passwords(&url.of(name)?, password, &Role::of(name.set().name)).await?;
+            prepare::set_passwords(&url.of(name)?, passwords, &Role::of(name.set().name)).await?;
         }
     }
     let dry_run = options.dry_run.dry_run;
-    output::report(&Applied { dry_run, applied, role_passwords_set: password.is_some() })
+    output::report(&Applied { dry_run, applied, role_passwords_set: passwords.is_some() })
 }
 
 /// What was taken back, and what stays.

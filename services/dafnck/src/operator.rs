@@ -4,27 +4,30 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use shared::config::{Secret, SiblingOptions, TlsOptions};
-use shared::service_identity::ServiceSigner;
+use shared::config::{SiblingOptions, TlsOptions};
+use shared::service_identity::{PrivateKey, ServiceSigner};
 use shared::siblings::Siblings;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::certificates;
 use crate::ports::{PortOptions, Ports};
-use crate::secrets::Secrets;
+use crate::secrets;
 use crate::suite_settings::SuiteSettings;
 
-/// Under which name the services see the operator.
-const PRINCIPAL: &str = "operator";
+/// Under which name the services see an operator who gives none.
+pub const DEFAULT_PRINCIPAL: &str = "operator";
 
 /// Where the services are, and what they know the operator by.
 #[derive(Args, Clone, Debug)]
 pub struct OperatorOptions {
-    /// Key with which the services of the suite sign their calls. Default: that of the suite which `dafnck` runs on
+    /// The operator's private key: Ed25519 in PEM. Default: the one that `dafnck` has made for the suite which it runs on
     /// the data directory
-    #[arg(long, env = "DAFNCK_SERVICE_SECRET", hide_env_values = true)]
-    pub service_secret: Option<Secret>,
+    #[arg(long, env = "DAFNCK_OPERATOR_KEY", hide_env_values = true, allow_hyphen_values = true)]
+    pub operator_key: Option<PrivateKey>,
+    /// The name of that key among the principals: `operator`, or one that begins with `operator-`
+    #[arg(long, env = "DAFNCK_OPERATOR_NAME", default_value = DEFAULT_PRINCIPAL)]
+    pub operator_name: String,
     /// Data directory of the local suite.
     #[arg(from_global)]
     pub data_directory: PathBuf,
@@ -46,13 +49,12 @@ impl OperatorOptions {
     /// Connections that call as the operator.
     ///
     /// # Errors
-    /// When there is no service secret, or a URL or certificate is malformed.
+    /// When there is no key, or a URL or certificate is malformed.
     pub fn connect(&self) -> anyhow::Result<Siblings> {
-        let secret = match &self.service_secret {
-            Some(secret) => secret.clone(),
-            None => Secrets::read(&self.data_directory)
-                .context("give --service-secret, or --data-directory of a suite that `dafnck` runs")?
-                .service_secret(),
+        let key = match &self.operator_key {
+            Some(key) => key.clone(),
+            None => secrets::operator_key(&self.data_directory)
+                .context("give --operator-key, or --data-directory of a suite that `dafnck` runs")?,
         };
         let tls = TlsOptions {
             tls_certificate: self.tls_certificate.clone(),
@@ -61,20 +63,21 @@ impl OperatorOptions {
             tls_client_ca: None,
         };
         let (siblings, tls) = self.services.find(&self.data_directory, &tls)?;
-        connect(&siblings, &tls, secret)
+        connect(&siblings, &tls, &self.operator_name, key)
     }
 }
 
-/// Connections that call as the operator.
+/// Connections that call as the operator of this name.
 ///
 /// # Errors
 /// When a URL or certificate is malformed.
 pub(crate) fn connect(
     siblings: &SiblingOptions,
     tls: &TlsOptions,
-    service_secret: Secret,
+    name: &str,
+    key: PrivateKey,
 ) -> anyhow::Result<Siblings> {
-    Siblings::new(siblings, tls, &ServiceSigner::new(PRINCIPAL, service_secret))
+    Siblings::new(siblings, tls, &ServiceSigner::new(name, key))
 }
 
 /// Where the services are, if they are not where the data directory says.
@@ -146,7 +149,7 @@ impl From<SiblingOptions> for ServiceUrls {
 pub(crate) fn explain(status: Status) -> anyhow::Error {
     let hint = match status.code() {
         Code::Unavailable => Some("Is the suite running there?"),
-        Code::Unauthenticated => Some("Is it the suite's service secret?"),
+        Code::Unauthenticated => Some("Do the services know this key under this name?"),
         _ => None,
     };
     let details = status.get_error_details();

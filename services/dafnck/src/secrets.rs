@@ -1,17 +1,22 @@
 //! The secrets of the local suite, made once and kept beside its data.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use local_servers::role_passwords::RolePasswords;
+use local_servers::suite::{NAMES, Role};
+use local_servers::suite_keys::{ServiceKeys, SuiteKeys};
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use serde::{Deserialize, Serialize};
 use shared::config::Secret;
+use shared::service_identity::PrivateKey;
 use tempfile::NamedTempFile;
 
 use crate::private_file::read_json;
@@ -20,16 +25,32 @@ use crate::private_file::read_json;
 const FILE: &str = "suite-secrets";
 /// Letters and digits of a secret: more than 256 bits.
 const LENGTH: usize = 48;
+/// Those who call the services from outside. The private key of each is in a file of its own, `NAME-key`, which the
+/// services do not read.
+const OUTSIDE_PRINCIPALS: [&str; 2] = ["operator", "backend"];
 
 /// What the local suite keeps secret.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(expecting = "an object")]
 pub struct Secrets {
-    role_password: String,
-    service_secret: String,
-    /// A data directory from before personal data was encrypted has none; it gets them at its next start.
+    /// `role:password` pairs.
+    #[serde(default)]
+    role_passwords: String,
+    #[serde(default)]
+    services: BTreeMap<String, ServiceSecrets>,
+    /// The public keys of those who call from outside.
+    #[serde(default)]
+    outside_principals: BTreeMap<String, String>,
     #[serde(default)]
     encryption_keys: String,
+}
+
+/// What one service keeps secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct ServiceSecrets {
+    /// In PEM.
+    private_key: String,
+    derivation_secret: String,
 }
 
 impl Secrets {
@@ -44,53 +65,107 @@ impl Secrets {
 
     /// Those of the data directory, which is made if missing.
     pub(super) fn load_or_make(data_directory: &Path) -> anyhow::Result<Self> {
-        if data_directory.join(FILE).exists() {
-            return Self::read(data_directory)?.completed(data_directory);
+        let path = data_directory.join(FILE);
+        let context = || format!("cannot write {}", path.display());
+        if path.exists() {
+            let mut secrets = Self::read(data_directory)?;
+            if secrets.complete(data_directory)? {
+                write(data_directory, &serde_json::to_vec_pretty(&secrets)?)?
+                    .persist(&path)
+                    .with_context(context)?;
+            }
+            return Ok(secrets);
         }
         // Passed through by the servers' user, who is another one when root runs us.
         let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(data_directory);
         made.with_context(|| format!("cannot make the directory {}", data_directory.display()))?;
-        let encryption_keys = random_keys();
-        let secrets = Self { role_password: random(), service_secret: random(), encryption_keys };
-        let path = data_directory.join(FILE);
+        let mut secrets = Self::default();
+        secrets.complete(data_directory)?;
         // Whoever comes second when two start at once is refused.
-        let saved = secrets.write(data_directory)?.persist_noclobber(&path);
-        saved.with_context(|| format!("cannot write {}", path.display()))?;
+        let written = write(data_directory, &serde_json::to_vec_pretty(&secrets)?)?;
+        written.persist_noclobber(&path).with_context(context)?;
         Ok(secrets)
     }
 
-    fn completed(mut self, data_directory: &Path) -> anyhow::Result<Self> {
+    /// Makes what is missing. Returns whether something was.
+    fn complete(&mut self, data_directory: &Path) -> anyhow::Result<bool> {
+        let mut has_changed = false;
         if self.encryption_keys.is_empty() {
             self.encryption_keys = random_keys();
-            let path = data_directory.join(FILE);
-            let saved = self.write(data_directory)?.persist(&path);
-            saved.with_context(|| format!("cannot write {}", path.display()))?;
+            has_changed = true;
         }
-        Ok(self)
+        if self.role_passwords.is_empty() {
+            self.role_passwords = RolePasswords::random(Role::ALL.map(Role::name)).to_text();
+            has_changed = true;
+        }
+        for name in NAMES.into_iter().filter(|name| !self.services.contains_key(*name)).collect::<Vec<_>>() {
+            let (private_key, derivation_secret) = (PrivateKey::pem_of(&rand::random()), random());
+            self.services.insert(name.to_owned(), ServiceSecrets { private_key, derivation_secret });
+            has_changed = true;
+        }
+        for name in OUTSIDE_PRINCIPALS {
+            let path = data_directory.join(format!("{name}-key"));
+            // A restored suite has none: whoever restores it makes its operator anew.
+            if path.exists() && self.outside_principals.contains_key(name) {
+                continue;
+            }
+            let pem = PrivateKey::pem_of(&rand::random());
+            self.outside_principals.insert(name.to_owned(), private_key(&pem)?.public_key());
+            let written = write(data_directory, pem.as_bytes())?;
+            written.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
+            has_changed = true;
+        }
+        Ok(has_changed)
     }
 
-    /// Beside its place, so that it gets there whole or not at all.
-    fn write(&self, data_directory: &Path) -> anyhow::Result<NamedTempFile> {
-        let unfinished = tempfile::Builder::new().permissions(private()).tempfile_in(data_directory)?;
-        unfinished.as_file().write_all(&serde_json::to_vec_pretty(self)?)?;
-        unfinished.as_file().sync_all()?;
-        Ok(unfinished)
+    /// The passwords of the services' PostgreSQL roles.
+    pub(crate) fn role_passwords(&self) -> RolePasswords {
+        self.role_passwords.parse().unwrap_or_default()
     }
 
-    /// The password of the services' PostgreSQL roles.
-    pub(crate) fn role_password(&self) -> Secret {
-        self.role_password.as_str().into()
-    }
-
-    /// The key with which the services sign their calls.
-    pub fn service_secret(&self) -> Secret {
-        self.service_secret.as_str().into()
+    /// The keys of the services.
+    pub(super) fn suite_keys(&self) -> anyhow::Result<SuiteKeys> {
+        let mut services = BTreeMap::new();
+        let mut principals = String::new();
+        for (name, ServiceSecrets { private_key: pem, derivation_secret }) in &self.services {
+            let private_key = private_key(pem)?;
+            principals.push_str(&format!("{name}:{},", private_key.public_key()));
+            let derivation_secret = derivation_secret.as_str().into();
+            services.insert(name.clone(), ServiceKeys { private_key, derivation_secret });
+        }
+        for (name, key) in &self.outside_principals {
+            principals.push_str(&format!("{name}:{key},"));
+        }
+        let principal_keys =
+            principals.parse().map_err(|reason| anyhow!("{FILE}: the list of keys {reason}"))?;
+        Ok(SuiteKeys { services, principal_keys })
     }
 
     /// The keys that personal data is encrypted under.
     pub(super) fn encryption_keys(&self) -> Secret {
         self.encryption_keys.as_str().into()
     }
+}
+
+/// The operator's private key, which the local suite has made.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn operator_key(data_directory: &Path) -> anyhow::Result<PrivateKey> {
+    let path = data_directory.join("operator-key");
+    private_key(&fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?)
+}
+
+fn private_key(pem: &str) -> anyhow::Result<PrivateKey> {
+    pem.parse().map_err(|reason| anyhow!("the key {reason}"))
+}
+
+/// Beside its place, so that it gets there whole or not at all.
+fn write(data_directory: &Path, bytes: &[u8]) -> anyhow::Result<NamedTempFile> {
+    let unfinished = tempfile::Builder::new().permissions(private()).tempfile_in(data_directory)?;
+    unfinished.as_file().write_all(bytes)?;
+    unfinished.as_file().sync_all()?;
+    Ok(unfinished)
 }
 
 /// One key, under the name `1`.
@@ -118,20 +193,43 @@ mod tests {
         let data = directory.path().join("a/b");
         let made = Secrets::load_or_make(&data).unwrap();
         let again = Secrets::load_or_make(&data).unwrap();
-        assert_eq!(made.service_secret(), again.service_secret());
+        assert!(made.services == again.services);
+        assert_eq!(made.role_passwords(), again.role_passwords());
         assert_eq!(made.encryption_keys(), again.encryption_keys());
-        assert_eq!(made.role_password.len(), LENGTH);
-        assert_ne!(made.role_password, made.service_secret);
-        assert_eq!(data.join(FILE).metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        for file in [FILE, "operator-key", "backend-key"] {
+            assert_eq!(data.join(file).metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
     }
+
     #[test]
-    fn a_former_data_directory_gets_encryption_keys_and_keeps_its_other_secrets() {
+    fn every_principal_has_a_key_of_its_own_and_the_services_know_the_operator_by_its_public_key() {
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join(FILE), r#"{"role_password": "a", "service_secret": "b"}"#).unwrap();
+        let secrets = Secrets::load_or_make(directory.path()).unwrap();
+        let keys = secrets.suite_keys().unwrap();
+        let operator = operator_key(directory.path()).unwrap();
+        assert!(keys.principal_keys.knows("operator", &operator));
+        for (name, own) in &keys.services {
+            assert!(keys.principal_keys.knows(name, &own.private_key));
+            let others = NAMES.into_iter().chain(OUTSIDE_PRINCIPALS).filter(|other| other != name);
+            for other in others {
+                assert!(!keys.principal_keys.knows(other, &own.private_key), "{name} is {other}");
+            }
+        }
+        let pem = fs::read_to_string(directory.path().join("operator-key")).unwrap();
+        let kept = fs::read_to_string(directory.path().join(FILE)).unwrap();
+        assert!(!kept.contains(pem.lines().nth(1).unwrap()));
+    }
+
+    #[test]
+    fn a_former_data_directory_gets_what_it_lacks_and_keeps_its_other_secrets() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = r#"{"role_password": "a", "encryption_keys": "1:b"}"#;
+        fs::write(directory.path().join(FILE), kept).unwrap();
         let completed = Secrets::load_or_make(directory.path()).unwrap();
-        assert_eq!((completed.role_password.as_str(), completed.service_secret.as_str()), ("a", "b"));
-        assert!(!completed.encryption_keys.is_empty());
+        assert_eq!(completed.encryption_keys, "1:b");
+        assert_eq!(completed.services.len(), NAMES.len());
         let again = Secrets::load_or_make(directory.path()).unwrap();
-        assert_eq!(completed.encryption_keys, again.encryption_keys);
+        assert!(completed.services == again.services);
+        assert_eq!(completed.role_passwords, again.role_passwords);
     }
 }

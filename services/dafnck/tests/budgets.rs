@@ -284,3 +284,28 @@ async fn documents_stay_within_their_round_trips() {
     assert_eq!([get, list], [1, 1]);
     assert!(create <= 2 && update <= 2, "create {create}, update {update}");
 }
+
+/// Otherwise the time of the answer would tell which ids and keys others have.
+#[tokio::test]
+async fn what_is_hidden_takes_as_many_round_trips_as_what_is_absent() {
+    let (suite, counted, olga, project) = somebody_with_a_project().await;
+    let hidden = olga.task(&project, "buy milk").await;
+    let gus = suite.guest("gus").await;
+    let hidden_document = olga.document(&project, "plan", "first").await;
+
+    let task = async |task_id: &str| {
+        let request = task::GetTaskRequest { task_id: task_id.to_owned() };
+        counted.of(async || drop(gus.tasks().get_task(request.clone()).await.unwrap_err())).await
+    };
+    assert_eq!(task(&hidden.id).await, task(&new_id()).await);
+    let by_key = async |key: &str| {
+        let request = task::LookupTaskRequest { key: key.to_owned() };
+        counted.of(async || drop(gus.tasks().lookup_task(request.clone()).await.unwrap_err())).await
+    };
+    assert_eq!(by_key(&hidden.key).await, by_key("ABSENT-1").await);
+    let document = async |document_id: &str| {
+        let request = content::GetDocumentRequest { document_id: document_id.to_owned() };
+        counted.of(async || drop(gus.documents().get_document(request.clone()).await.unwrap_err())).await
+    };
+    assert_eq!(document(&hidden_document.id).await, document(&new_id()).await);
+}

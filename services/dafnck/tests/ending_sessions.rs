@@ -5,9 +5,7 @@ use chrono::{TimeDelta, Utc};
 use proto::identity::v1 as identity;
 use proto::identity::v1::login_response;
 use proto::project::v1::ListProjectsRequest;
-use shared::authentication::token_hash;
 use shared::caller::Session;
-use shared::redis_store::RedisStore;
 use testkit::{Actor, Suite, Topology, new_id, summary, until_ok};
 use tonic::{Response, Status};
 use uuid::Uuid;
@@ -69,7 +67,7 @@ fn under(who: &Actor, token: String) -> Actor {
 }
 
 /// Somebody whose session only Redis knows, as after the database went back to a time before it.
-async fn forgotten(redis: &RedisStore, who: &Actor) -> Actor {
+async fn forgotten(suite: &Suite, who: &Actor) -> Actor {
     let token = format!("dfs_{:0<43}", Uuid::now_v7().simple().to_string());
     let session = Session {
         session_id: Uuid::now_v7(),
@@ -78,10 +76,7 @@ async fn forgotten(redis: &RedisStore, who: &Actor) -> Actor {
         scopes: None,
     };
     // A busy machine may not answer within the patience that calls have.
-    until_ok("Redis keeps a session", TIMEOUT, async || {
-        redis.put_session(&token_hash(&token), &session).await
-    })
-    .await;
+    until_ok("Redis keeps a session", TIMEOUT, async || suite.put_session(&token, &session).await).await;
     under(who, token)
 }
 
@@ -100,12 +95,8 @@ async fn everybody_signs_in_anew_and_codes_that_were_mailed_are_worth_nothing() 
     let reset = identity::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
     suite.anonymous().auth().request_password_reset(reset).await.unwrap();
     let code = suite.mail_to("olga@example.org", 1).await.code();
-    let all = [
-        olga.clone(),
-        another_device(&olga).await,
-        program(&olga).await,
-        forgotten(&suite.redis(), &olga).await,
-    ];
+    let all =
+        [olga.clone(), another_device(&olga).await, program(&olga).await, forgotten(&suite, &olga).await];
     for who in &all {
         asks(who).await.unwrap();
     }
@@ -149,9 +140,9 @@ async fn everybody_signs_in_anew_and_codes_that_were_mailed_are_worth_nothing() 
 async fn sessions_on_all_masters_of_a_redis_cluster_end() {
     let suite = harness().start_in(Topology::CLUSTER).await;
     let olga = suite.guest("olga").await;
-    let (redis, mut all) = (suite.redis(), Vec::new());
+    let mut all = Vec::new();
     for _ in 0..12 {
-        all.push(forgotten(&redis, &olga).await);
+        all.push(forgotten(&suite, &olga).await);
     }
     let said = end_sessions(&suite).await;
     assert_eq!(

@@ -1,11 +1,18 @@
 //! Garbage into every field of every RPC: refused as such, never a defect, never a panic.
 
+use std::time::{Duration, Instant};
+
 use crate::harness::harness;
 use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use prost::Message;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
-use shared::service_identity::ServiceSigner;
-use testkit::{SERVICE_SECRET, summary, violations};
+use proto::MethodRules;
+use proto::common::{Audience, Principal};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use testkit::{Suite, keys, summary, violations};
 use tonic::{Code, Status};
 
 use crate::walk::{call, channel_for, methods, path_of};
@@ -100,7 +107,7 @@ fn is_clean(status: &Status) -> bool {
 async fn garbage_is_refused_as_garbage() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    let signer = ServiceSigner::new("tester", SERVICE_SECRET.into());
+    let signer = keys::signer("tester");
     let mut unclean = Vec::new();
     for method in methods() {
         let path = path_of(&method);
@@ -130,4 +137,88 @@ async fn garbage_is_refused_as_garbage() {
         }
     }
     assert!(unclean.is_empty(), "{}", unclean.join("\n"));
+}
+
+/// Calls with random bytes.
+const RANDOM_CALLS: usize = 10_000;
+/// On a slow machine there are fewer of them, but not less than a tenth.
+const RANDOM_TIME: Duration = Duration::from_secs(20);
+const CONCURRENT_CALLS: usize = 16;
+/// Watches answer nothing for a while.
+const RANDOM_CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// These end the session that the others need, and need no valid field for it.
+const ENDING: [&str; 3] = ["/Logout", "/RevokeAllSessions", "/RevokeOtherSessions"];
+
+/// Bytes that are no message, or nearly one.
+fn random_bytes(random: &mut StdRng, descriptor: &MessageDescriptor) -> Vec<u8> {
+    let mut bytes = match random.random_bool(0.5) {
+        true => KINDS.choose(random).unwrap().fill(descriptor, 6).encode_to_vec(),
+        false => (0..random.random_range(0..64)).map(|_| random.random()).collect(),
+    };
+    bytes.truncate(random.random_range(0..=bytes.len().min(4_096)));
+    for _ in 0..random.random_range(0..8) {
+        if let Some(byte) = bytes.iter().position(|_| random.random_bool(0.1)) {
+            bytes[byte] = random.random();
+        }
+    }
+    bytes
+}
+
+/// As somebody who may call the method: else its bytes are not looked at.
+fn authorization(path: &str, session_token: &str) -> String {
+    let rule = MethodRules::suite().get(path).unwrap();
+    match (rule.audience, rule.principals.first()) {
+        (Audience::Service, Some(Principal::Operator)) => keys::signer("operator").authorization(path),
+        (Audience::Service, Some(Principal::Backend)) => keys::signer("backend").authorization(path),
+        (Audience::Service, Some(principal)) => {
+            let name = principal.as_str_name().trim_start_matches("PRINCIPAL_").to_lowercase();
+            keys::signer(&name).authorization(path)
+        }
+        _ => format!("Bearer {session_token}"),
+    }
+}
+
+/// The answer, if it is one that a client can do nothing about.
+async fn defect(suite: &Suite, path: String, bytes: Vec<u8>, session_token: &str) -> Option<String> {
+    let authorization = authorization(&path, session_token);
+    let call = call(channel_for(suite, &path), &path, Some(authorization), bytes.clone().into());
+    let status = tokio::time::timeout(RANDOM_CALL_TIMEOUT, call).await.ok()?.err()?;
+    let is_defect = matches!(status.code(), Code::Internal | Code::Unknown | Code::DataLoss);
+    is_defect.then(|| format!("{path} {}: {status:?}", hex::encode(bytes)))
+}
+
+#[tokio::test]
+async fn random_bytes_into_every_rpc_cause_no_defect() {
+    // Shown when the test fails: put it here to send the same again.
+    let seed: u64 = rand::random();
+    eprintln!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let suite = harness()
+        .start_with(|options| {
+            options.limits.requests_per_second = 1_000_000;
+            options.limits.request_burst = 1_000_000;
+        })
+        .await;
+    let olga = suite.guest("olga").await;
+    let token = olga.session_token.clone().unwrap();
+    let methods: Vec<_> = methods()
+        .into_iter()
+        .filter(|method| !ENDING.iter().any(|ending| path_of(method).ends_with(ending)))
+        .collect();
+    let (began, mut sent) = (Instant::now(), 0);
+    let calls = std::iter::from_fn(|| {
+        let method = methods.choose(&mut random)?;
+        let is_more = sent < RANDOM_CALLS && (began.elapsed() < RANDOM_TIME || sent < RANDOM_CALLS / 10);
+        sent += 1;
+        is_more.then(|| (path_of(method), random_bytes(&mut random, &method.input())))
+    });
+    let defects: Vec<String> = stream::iter(calls)
+        .map(|(path, bytes)| defect(&suite, path, bytes, &token))
+        .buffer_unordered(CONCURRENT_CALLS)
+        .filter_map(std::future::ready)
+        .collect()
+        .await;
+    eprintln!("{sent} calls in {:?}", began.elapsed());
+    assert!(defects.is_empty(), "{}", defects.join("\n"));
+    olga.project("apollo").await;
 }

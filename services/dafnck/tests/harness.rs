@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ::content::storage::{BucketOptions, FileLimits, StorageOptions};
-use dafnck::operator::OperatorOptions;
+use dafnck::operator::{DEFAULT_PRINCIPAL, OperatorOptions};
 use http::Extensions;
 use identity::encryption::KeyRingOptions;
 use identity::{IdentityOptions, RegistrationMode};
@@ -42,7 +42,8 @@ fn insert_options(options: &mut Extensions, files: &Path) {
 pub fn operator(suite: &Suite) -> OperatorOptions {
     let tls = suite.options.tls_of("operator");
     OperatorOptions {
-        service_secret: Some(SERVICE_SECRET.into()),
+        operator_key: Some(keys::private_key(DEFAULT_PRINCIPAL).parse().unwrap()),
+        operator_name: DEFAULT_PRINCIPAL.to_owned(),
         data_directory: PathBuf::from("nowhere"),
         services: suite.siblings.clone().into(),
         tls_ca: tls.tls_ca,

@@ -17,7 +17,7 @@ use proto::project::v1 as project;
 use proto::task::v1 as task;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::Suite;
+use testkit::{Suite, keys};
 
 fn id(number: u32) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
@@ -179,16 +179,16 @@ async fn refused_lines_are_named_and_stop_no_other() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_ends_the_import_with_a_reason() {
+async fn the_key_of_a_service_imports_nothing_and_the_reason_is_told() {
     let suite = harness().start().await;
     let origin = Origin::of(&texts(&one_of_everything()));
     let mut options = options(&suite, &origin.file());
-    options.operator.service_secret = Some("another secret, also long enough to be one".into());
+    options.operator.operator_key = Some(keys::private_key("task").parse().unwrap());
     let mut report = Report::default();
     let error = import::run(&options, &mut report, &Progress::hidden()).await.unwrap_err();
     let text = format!("{error:#}");
     assert!(text.starts_with("sending the users: Unauthenticated"), "{text}");
-    assert!(text.ends_with("Is it the suite's service secret?"), "{text}");
+    assert!(text.ends_with("Do the services know this key under this name?"), "{text}");
 }
 
 #[tokio::test]

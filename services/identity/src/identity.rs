@@ -52,7 +52,7 @@ impl Identity {
         context.spawn(audit.clone().write_until(context.worker.clone(), context.shutdown.clone()));
         let limiter = AttemptLimiter::new(context.redis.clone(), context.clock.clone(), audit);
         let passwords = Passwords::new(&options.passwords)?;
-        let codes = Codes::new(&context.options.service_secret, context.clock.clone());
+        let codes = Codes::new(&context.options.derivation, context.clock.clone());
         Ok(Self {
             registration: options.registration,
             keys,

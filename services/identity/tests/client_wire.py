@@ -1,16 +1,18 @@
 """What a client in another language needs to call the suite: plain reflection, no generated stub.
 
-The suite's service secret is in DAFNCK_SERVICE_SECRET.
+The private key of each principal that calls is in KEY_<name>, in PEM.
 """
 
 import base64
 import hashlib
 import hmac
 import os
+import secrets
 import struct
 import time
 
 import grpc
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from google.protobuf import descriptor_pool, json_format, message_factory
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
@@ -68,10 +70,10 @@ class Service:
 
 def signed(name, path):
     """As proto/README.md says services sign their calls."""
-    seconds = int(time.time())
-    secret = os.environ["DAFNCK_SERVICE_SECRET"].encode()
-    code = hmac.new(secret, f"{name}|{seconds}|{path}".encode(), hashlib.sha256).hexdigest()
-    return f"Service {name}.{seconds}.{code}"
+    seconds, nonce = int(time.time()), secrets.token_hex(16)
+    key = load_pem_private_key(os.environ[f"KEY_{name}"].encode(), None)
+    signature = key.sign(f"dafnck-call|{name}|{seconds}|{nonce}|{path}".encode()).hex()
+    return f"Service {name}.{seconds}.{nonce}.{signature}"
 
 
 def totp(secret, step):

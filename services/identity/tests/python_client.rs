@@ -27,8 +27,8 @@ const FLOWS: [&str; 16] = [
 ];
 
 /// A gRPC client with reflection, pinned, and the name of its private copy: another when the pins change.
-const GRPC: [&str; 2] = ["grpcio==1.85.3", "grpcio-reflection==1.85.1"];
-const GRPC_FOLDER: &str = "python-grpc-1.85.3";
+const GRPC: [&str; 3] = ["grpcio==1.85.3", "grpcio-reflection==1.85.1", "cryptography==48.0.0"];
+const GRPC_FOLDER: &str = "python-client-1.85.3";
 
 #[tokio::test]
 async fn a_python_client_completes_every_flow() {
@@ -45,7 +45,7 @@ async fn a_python_client_completes_every_flow() {
         .arg(address(&suite.siblings.project_url))
         .env("PYTHONPATH", packages)
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("DAFNCK_SERVICE_SECRET", SERVICE_SECRET)
+        .envs(["backend", "operator-eva"].map(|name| (format!("KEY_{name}"), keys::private_key(name))))
         .envs(certificates)
         .kill_on_drop(true)
         .output()

@@ -2,6 +2,7 @@
 
 use crate::fixtures::*;
 use crate::harness::harness;
+use chrono::Utc;
 use proto::identity::backend::v1 as pb;
 use shared::authentication::{TokenHash, token_hash};
 use testkit::*;
@@ -49,13 +50,14 @@ async fn a_session_that_redis_lost_is_resolved_and_stored_again() {
     let token = olga.session_token.as_deref().unwrap();
     suite.forget_session(token).await;
     let (token, redis) = (token_hash(token), suite.redis());
+    let keys = keys::principal_keys().parse().unwrap();
 
     let mut sessions = suite.as_service("task").identity_sessions();
     // Each look-up tries, and the first one may be late: new connections take a while.
     until("the session is put back", TIMEOUT, async || {
         let session = sessions.resolve_session(hash(token)).await.unwrap().into_inner();
         assert_eq!(session.user_id, olga.id.to_string());
-        redis.get_session(&token).await.is_ok_and(|found| found.is_some())
+        redis.get_session(&keys, &token, Utc::now()).await.is_ok_and(|found| found.is_some())
     })
     .await;
 }

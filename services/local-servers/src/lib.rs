@@ -33,11 +33,14 @@ mod provision_postgres;
 mod provision_python;
 mod provision_redis;
 mod redis;
+pub mod redis_users;
 mod restoring;
+pub mod role_passwords;
 mod running;
 pub mod running_services;
 mod servers;
 pub mod suite;
+pub mod suite_keys;
 mod wait;
 
 /// What other crates run servers of other kinds with.

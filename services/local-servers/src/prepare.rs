@@ -6,6 +6,7 @@ use shared::config::Secret;
 use shared::migrate::Set;
 use shared::{database, migrate};
 
+use crate::role_passwords::RolePasswords;
 use crate::suite::Role;
 
 /// Brings all schemas of one database up to date, and then the foreign keys between them. Returns how many
@@ -41,21 +42,22 @@ pub async fn migrate_apart(admin_url: &Secret, set: &Set) -> anyhow::Result<usiz
     Ok(steps)
 }
 
-/// Sets the password with which these roles sign in.
+/// Sets the passwords with which these roles sign in, where they are given.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn set_passwords(admin_url: &Secret, password: &Secret, roles: &[Role]) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        password.expose().chars().all(|c| c.is_ascii_alphanumeric()),
-        "the password of the services' roles must be letters and digits"
-    );
+pub async fn set_passwords(
+    admin_url: &Secret,
+    passwords: &RolePasswords,
+    roles: &[Role],
+) -> anyhow::Result<()> {
     let mut conn = database::connect(admin_url).await?;
-    for role in roles {
-        let statement = format!("ALTER ROLE {} PASSWORD '{}'", role.name(), password.expose());
-        conn.batch_execute(&statement)
+    for name in roles.iter().map(|role| role.name()) {
+        let Some(password) = passwords.of(&name) else { continue };
+        // Letters and digits alone, see `RolePasswords`.
+        conn.batch_execute(&format!("ALTER ROLE {name} PASSWORD '{}'", password.expose()))
             .await
-            .with_context(|| format!("cannot set a password for {}", role.name()))?;
+            .with_context(|| format!("cannot set a password for {name}"))?;
     }
     Ok(())
 }

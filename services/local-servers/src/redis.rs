@@ -21,6 +21,7 @@ use crate::paths::make_server_directory;
 use crate::ports;
 use crate::process::{START_LIMIT, ServerCommand, ServerProcess, StopSteps, pid_file, stop_leftover};
 use crate::provision::Program;
+use crate::redis_users::RedisUsers;
 use shared::config::Secret;
 use shared::tls;
 
@@ -49,6 +50,7 @@ pub struct RedisServer {
     temporary: bool,
     durable: bool,
     identity: Identity,
+    users: RedisUsers,
 }
 
 impl RedisServer {
@@ -71,10 +73,17 @@ impl RedisServer {
             temporary: data.temporary,
             durable: data.durable,
             identity: data.identity,
+            users: RedisUsers::random(),
         })
     }
 
-    /// A connection URL with the password, for database 0.
+    /// The services' users.
+    #[must_use]
+    pub fn users(&self) -> &RedisUsers {
+        &self.users
+    }
+
+    /// A connection URL with the administrator's password, for database 0.
     #[must_use]
     pub fn url(&self) -> Secret {
         self.connection.redis_url(self.port)
@@ -127,8 +136,10 @@ impl RedisServer {
                 format!("port 0\ntls-port {port}\ntls-auth-clients no\n{certificate}{key}")
             }
         };
+        let users = self.users.configuration();
         format!(
-            "bind 127.0.0.1\n{listen}requirepass {password}\nset-proc-title no\ndaemonize no\nlogfile \"\"\n{durability}"
+            "bind 127.0.0.1\n{listen}requirepass {password}\n{users}set-proc-title no\ndaemonize no\nlogfile \"\"\n\
+             {durability}"
         )
     }
 

@@ -12,6 +12,10 @@ use shared::config::{
 };
 use shared::mail::MailOptions;
 
+use crate::redis_users::RedisUsers;
+use crate::role_passwords::RolePasswords;
+use crate::suite_keys::SuiteKeys;
+
 /// Port on which the suite serves all of them together by default.
 pub const DEFAULT_GATEWAY_PORT: u16 = 50050;
 /// The services, in the order of [`shared::config::DEFAULT_PORTS`].
@@ -96,18 +100,20 @@ pub struct SuiteOptions {
     pub database: String,
     /// One database, or four.
     pub databases: DatabaseTopology,
-    /// Password of the services' roles.
-    pub role_password: Secret,
+    /// Passwords of the services' roles.
+    pub role_passwords: RolePasswords,
     /// Connections for requests, for each service.
     pub database_pool_size: u32,
-    /// Redis.
+    /// Redis, for its administrator.
     pub redis_url: Secret,
+    /// The services' users there.
+    pub redis_users: RedisUsers,
     /// What the names of all Redis keys begin with.
     pub redis_key_prefix: String,
     /// The directory of `dafnck dev-ca`, where everything is to be encrypted.
     pub certificates: Option<PathBuf>,
-    /// Key of the calls between services.
-    pub service_secret: Secret,
+    /// Who the services are, and what they derive tokens from.
+    pub keys: SuiteKeys,
     /// Where mail goes.
     pub mail: MailOptions,
     /// Proxies in front.
@@ -127,9 +133,10 @@ impl SuiteOptions {
     pub fn url_of(&self, role: Role) -> Secret {
         let Self { postgres, .. } = self;
         let database = self.databases.database_of(role.service, &self.database);
-        let password = self.role_password.expose();
+        let name = role.name();
+        let password = self.role_passwords.of(&name).map_or("", Secret::expose);
         let mode = if self.certificates.is_some() { "verify-full" } else { "disable" };
-        format!("postgres://{}:{password}@{postgres}/{database}?sslmode={mode}", role.name()).into()
+        format!("postgres://{name}:{password}@{postgres}/{database}?sslmode={mode}").into()
     }
 
     /// A file of the directory of `dafnck dev-ca`.
@@ -159,6 +166,7 @@ impl SuiteOptions {
         listen: SocketAddr,
         siblings: &SiblingOptions,
     ) -> ServiceOptions {
+        let (principals, derivation) = self.keys.options_of(name);
         ServiceOptions {
             listen,
             database_url: self.url_of(Role::requests_of(name)),
@@ -166,9 +174,10 @@ impl SuiteOptions {
             migration_database_url: None,
             database_pool_size: self.database_pool_size,
             database: self.database(),
-            redis_url: self.redis_url.clone(),
+            redis_url: self.redis_users.url_of(name, &self.redis_url),
             redis_key_prefix: self.redis_key_prefix.clone(),
-            service_secret: self.service_secret.clone(),
+            principals,
+            derivation,
             siblings: siblings.clone(),
             redis_tls_ca: self.certificate("ca.pem"),
             tls: self.tls_of(name),

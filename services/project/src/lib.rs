@@ -61,7 +61,7 @@ pub async fn start(context: ServiceContext, mail: MailOptions) -> anyhow::Result
     context.migrate(&MIGRATIONS).await?;
     let sessions = context.remote_sessions();
     let outbox = Outbox::new(NAME, context.clock.clone());
-    let tokens = InvitationTokens::new(&context.options.service_secret);
+    let tokens = InvitationTokens::new(&context.options.derivation);
     let writer = tokens.clone();
     context.spawn(outbox.clone().deliver(
         context.worker.clone(),

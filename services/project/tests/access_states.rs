@@ -10,7 +10,7 @@ use proto::project::v1::{Project, ProjectRole};
 use testkit::*;
 
 async fn state_of(suite: &Suite, project_id: &str) -> ProjectAccess {
-    let request = GetProjectAccessRequest { project_id: project_id.to_owned() };
+    let request = GetProjectAccessRequest { project_id: project_id.to_owned(), ..Default::default() };
     suite.as_service("task").project_access().get_project_access(request).await.unwrap().into_inner()
 }
 
@@ -80,7 +80,10 @@ async fn access_states_are_for_services_only() {
         let mut client = AccessServiceClient::with_interceptor(channel, Bearer(token));
         let project_id = project.id.clone();
         async move {
-            let get = client.get_project_access(GetProjectAccessRequest { project_id }).await.unwrap_err();
+            let get = client
+                .get_project_access(GetProjectAccessRequest { project_id, ..Default::default() })
+                .await
+                .unwrap_err();
             let list = client.list_project_access(ListProjectAccessRequest::default()).await.unwrap_err();
             let watch = client.watch_project_access(WatchProjectAccessRequest::default()).await.unwrap_err();
             [get, list, watch].map(|refusal| summary(&refusal))
@@ -96,7 +99,7 @@ async fn access_states_are_for_services_only() {
 async fn malformed_requests_are_rejected() {
     let suite = harness().start().await;
     let mut access = suite.as_service("task").project_access();
-    let request = GetProjectAccessRequest { project_id: "x".to_owned() };
+    let request = GetProjectAccessRequest { project_id: "x".to_owned(), ..Default::default() };
     let refusal = access.get_project_access(request).await.unwrap_err();
     assert_eq!(violations(&refusal), ["project_id"]);
     let request = ListProjectAccessRequest { after_project_id: "x".to_owned() };

@@ -1,7 +1,6 @@
 //! The handler of all RPCs of this service.
 
 use shared::access::{Authorizer, GatheredProjectReads};
-use shared::caller_slots::CallerSlots;
 use shared::export::Exports;
 use shared::service::ServiceContext;
 
@@ -14,5 +13,4 @@ pub(crate) struct TaskHandler {
     pub(crate) authorizer: Authorizer,
     pub(crate) task_reads: GatheredProjectReads<Task>,
     pub(crate) exports: Exports,
-    pub(crate) search_slots: CallerSlots,
 }

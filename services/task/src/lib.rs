@@ -37,7 +37,6 @@ use proto::task::backend::v1::task_lookup_service_server::TaskLookupServiceServe
 use proto::task::v1::plan_service_server::PlanServiceServer;
 use proto::task::v1::task_service_server::TaskServiceServer;
 use shared::access::{AccessCopies, Authorizer};
-use shared::caller_slots::CallerSlots;
 use shared::export::Exports;
 use shared::service::{PreparedService, ServiceContext};
 use tonic::service::Routes;
@@ -69,7 +68,6 @@ pub async fn start(context: ServiceContext) -> anyhow::Result<PreparedService> {
         authorizer: Authorizer::new(&context, copies.clone()),
         task_reads: tasks::queries::gathered_reads(&context.database),
         exports: Exports::new(&context),
-        search_slots: CallerSlots::default(),
     };
     let routes = copies.enforce_freshness(routes(&handler));
     Ok(context.into_service(DESCRIPTOR_SET, routes, ServerInfo::default(), sessions))

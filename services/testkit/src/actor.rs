@@ -150,7 +150,7 @@ impl Actor {
         .await
         .unwrap();
         // A busy machine may not answer within the services' patience; identity answers for what is missing here.
-        let _late = suite.redis().put_session(&token_hash(&token), &session).await;
+        let _late = suite.put_session(&token, &session).await;
         actor.session_token = Some(token);
         actor
     }

@@ -20,6 +20,7 @@ mod databases;
 mod debian_release;
 mod envoy;
 mod harness;
+pub mod keys;
 mod mail;
 mod migration_sets;
 mod newer_packages;
@@ -88,7 +89,6 @@ use uuid::Uuid;
 pub const MAX_ATTACHMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// Subdirectory of a suite's directory in which content keeps files.
 pub const FILES: &str = "files";
-pub const SERVICE_SECRET: &str = "a secret of the tests, long enough to be one";
 /// A key of 32 bytes with the id `test`.
 pub const ENCRYPTION_KEYS: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
@@ -160,18 +160,26 @@ impl Suite {
         futures::future::join_all(names.map(|name| self.guest(name))).await.try_into().ok().unwrap()
     }
 
-    /// Clients that authenticate as a service or another program with the service secret. With TLS they present the
-    /// operator's certificate.
+    /// Clients that authenticate as a service or another principal, with its key. With TLS they present the operator's
+    /// certificate.
     pub fn as_service(&self, name: &str) -> shared::siblings::Siblings {
-        let signer = shared::service_identity::ServiceSigner::new(name, SERVICE_SECRET.into());
-        shared::siblings::Siblings::new(&self.siblings, &self.options.tls_of("operator"), &signer).unwrap()
+        let tls = self.options.tls_of("operator");
+        shared::siblings::Siblings::new(&self.siblings, &tls, &keys::signer(name)).unwrap()
     }
 
-    /// The Redis store with the services' options.
+    /// The Redis store with the services' options, as the administrator.
     pub fn redis(&self) -> RedisStore {
+        self.redis_at(&self.options.redis_url)
+    }
+
+    /// The Redis store as a service uses it.
+    pub fn redis_of(&self, service: &str) -> RedisStore {
+        self.redis_at(&self.options.redis_users.url_of(service, &self.options.redis_url))
+    }
+
+    fn redis_at(&self, url: &Secret) -> RedisStore {
         let authority = self.options.certificate("ca.pem");
-        let suite::SuiteOptions { redis_url, redis_key_prefix, .. } = &self.options.common;
-        RedisStore::with_ca(authority.as_deref(), redis_url, redis_key_prefix).unwrap()
+        RedisStore::with_ca(authority.as_deref(), url, &self.options.redis_key_prefix).unwrap()
     }
 
     /// Starts the services again after [`Self::stop`], on other ports.
@@ -205,12 +213,13 @@ fn plain_options(
         postgres: servers.postgres_address().to_string(),
         database: database.to_owned(),
         databases,
-        role_password: servers.role_password.clone(),
+        role_passwords: servers.role_passwords.clone(),
         database_pool_size: 4,
         redis_url: servers.local.redis.url(),
+        redis_users: servers.local.redis.users().clone(),
         redis_key_prefix: database.to_owned(),
         certificates: None,
-        service_secret: SERVICE_SECRET.into(),
+        keys: keys::suite_keys(),
         mail: MailOptions {
             mail_url: Destination::Folder(files.join(mail::DIRECTORY)),
             mail_from: "DafnckMachine <no-reply@dafnck.example>".parse().unwrap(),

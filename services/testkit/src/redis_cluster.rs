@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
 use local_servers::ServerCertificates;
+use local_servers::redis_users::RedisUsers;
 use local_servers::tools::{
     Identity, Program, find_or_install_redis, free_port, reachable, require_free_port, run,
 };
@@ -30,6 +31,7 @@ const AUTHORITY: &str = "ca.pem";
 /// The running nodes.
 pub struct RedisCluster {
     password: String,
+    users: RedisUsers,
     program: Program,
     /// For all nodes, where clients, bus and replication are encrypted.
     certificates: Option<ServerCertificates>,
@@ -61,7 +63,8 @@ impl RedisCluster {
         let program = find_or_install_redis(None, &cache, identity, &progress).await?;
         let settings = std::fs::read_to_string(settings).context("cannot read the settings of the nodes")?;
         let password = hex::encode(rand::random::<[u8; 32]>());
-        let mut cluster = Self { password, program, certificates, nodes: Vec::new() };
+        let users = RedisUsers::random();
+        let mut cluster = Self { password, users, program, certificates, nodes: Vec::new() };
         for _ in 0..NODES {
             let node = cluster.start_node(&format!("{settings}\n{more}\n"))?;
             cluster.nodes.push(node);
@@ -76,9 +79,10 @@ impl RedisCluster {
     fn start_node(&self, settings: &str) -> Result<Node> {
         let (place, port) = (ServerDirectory::make()?, free_with_bus()?);
         let Self { password, .. } = self;
+        let users = self.users.configuration();
         let (directory, listen) = (place.directory.display(), self.listen(&place, port)?);
         let own = format!(
-            "{settings}bind 127.0.0.1\n{listen}dir {directory}\nrequirepass {password}\nmasterauth {password}\n"
+            "{settings}bind 127.0.0.1\n{listen}dir {directory}\nrequirepass {password}\nmasterauth {password}\n{users}"
         );
         let configuration = place.write("redis.conf", &own)?;
         let configuration = configuration.to_str().context("the directory's path is not UTF-8")?;
@@ -110,7 +114,13 @@ impl RedisCluster {
         self.agree(NODES, 0).await
     }
 
-    /// The URL for the services, which names half of the nodes.
+    /// The services' users.
+    #[must_use]
+    pub fn users(&self) -> &RedisUsers {
+        &self.users
+    }
+
+    /// The administrator's URL, which names half of the nodes.
     #[must_use]
     pub fn url(&self) -> String {
         let nodes = self.nodes.iter().take(NODES / 2);

@@ -3,13 +3,24 @@
 use std::time::Duration;
 
 use shared::authentication::token_hash;
+use shared::caller::Session;
+use shared::error::Error;
 
-use super::{Suite, until_ok};
+use super::{Suite, keys, until_ok};
 
 /// Includes the time for a new connection.
 const REDIS_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Suite {
+    /// Puts a session into Redis as identity does, but for as long as it lasts.
+    ///
+    /// # Errors
+    /// When Redis does not answer in time.
+    pub async fn put_session(&self, token: &str, session: &Session) -> Result<(), Error> {
+        let key = keys::private_key("identity").parse().unwrap();
+        self.redis().put_session(&key, &token_hash(token), session, session.expires_at).await
+    }
+
     /// Deletes the session of a token from Redis, as a restart without data would.
     pub async fn forget_session(&self, token: &str) {
         let redis = self.redis();

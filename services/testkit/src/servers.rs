@@ -5,10 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use diesel_async::SimpleAsyncConnection;
 use local_servers::dev_ca::{self, AUTHORITY};
+use local_servers::role_passwords::RolePasswords;
 use local_servers::suite::{DatabaseTopology, Role};
 use local_servers::{Certificate, DataDirectory, LocalOptions, LocalServers, ServerCertificates, prepare};
-use rand::Rng;
-use rand::distr::Alphanumeric;
 use shared::config::Secret;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -32,7 +31,7 @@ static FORGOTTEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 pub(super) struct Servers {
     pub local: LocalServers,
-    pub role_password: Secret,
+    pub role_passwords: RolePasswords,
     /// Who has signed the servers' certificates, where they have some.
     pub authority: Option<Certificate>,
     /// For whoever else serves beside them.
@@ -79,10 +78,9 @@ async fn start_on(data: DataDirectory, encryption: Encryption) -> Servers {
         certificates: certificates.clone(),
     };
     let local = local_servers::start(options, |progress| eprintln!("{progress}")).await.unwrap();
-    let role_password: String = rand::rng().sample_iter(Alphanumeric).take(32).map(char::from).collect();
     let servers = Servers {
         local,
-        role_password: role_password.into(),
+        role_passwords: RolePasswords::random(Role::ALL.map(Role::name)),
         authority,
         certificates,
         sidecars: SharedSidecars::default(),
@@ -92,7 +90,7 @@ async fn start_on(data: DataDirectory, encryption: Encryption) -> Servers {
     let template = servers.admin_url(TEMPLATE);
     let (sets, references) = (service_sets(), reference_set());
     prepare::migrate_all(&template, &sets.each_ref(), &references).await.unwrap();
-    prepare::set_passwords(&template, &servers.role_password, &Role::ALL).await.unwrap();
+    prepare::set_passwords(&template, &servers.role_passwords, &Role::ALL).await.unwrap();
     servers
 }
 

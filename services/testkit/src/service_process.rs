@@ -11,7 +11,7 @@ use local_servers::suite::Role;
 use rustix::process::{Pid, Signal, kill_process};
 use shared::config::SiblingOptions;
 
-use super::{ENCRYPTION_KEYS, FILES, SERVICE_SECRET, Suite, SuiteOptions, mail};
+use super::{ENCRYPTION_KEYS, FILES, Suite, SuiteOptions, keys, mail};
 
 /// Below the ports that Linux gives to outgoing connections, and those of which `local_servers` takes some at random.
 const PORTS: Range<u16> = 10_000..20_000;
@@ -49,9 +49,11 @@ impl ServiceProcess {
             .env("DAFNCK_LISTEN", format!("127.0.0.1:{port}"))
             .env("DAFNCK_DATABASE_URL", options.url_of(Role::requests_of(service)).expose())
             .env("DAFNCK_WORKER_DATABASE_URL", options.url_of(Role::work_of(service)).expose())
-            .env("DAFNCK_REDIS_URL", options.redis_url.expose())
+            .env("DAFNCK_REDIS_URL", options.redis_users.url_of(service, &options.redis_url).expose())
             .env("DAFNCK_REDIS_KEY_PREFIX", &options.redis_key_prefix)
-            .env("DAFNCK_SERVICE_SECRET", SERVICE_SECRET)
+            .env("DAFNCK_SERVICE_KEY", keys::private_key(service))
+            .env("DAFNCK_PRINCIPAL_KEYS", keys::principal_keys())
+            .env("DAFNCK_DERIVATION_SECRET", keys::derivation_secret(service))
             .env("DAFNCK_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
             .env("DAFNCK_MAIL_URL", format!("folder:{}", files.join(mail::DIRECTORY).display()))
             .env("DAFNCK_REGISTRATION", "direct")

@@ -34,10 +34,11 @@ impl TargetCluster {
     /// Starts the services of a stopped suite on this cluster.
     pub async fn move_suite(self, mut suite: Suite) -> Suite {
         suite.options.postgres = self.servers.postgres_address().to_string();
-        suite.options.role_password = self.servers.role_password.clone();
+        suite.options.role_passwords = self.servers.role_passwords.clone();
         suite.options.databases = DatabaseTopology::Four;
         DATABASE_PREFIX.clone_into(&mut suite.options.database);
         suite.options.redis_url = self.servers.local.redis.url();
+        suite.options.redis_users = self.servers.local.redis.users().clone();
         suite.admin_url =
             self.servers.admin_url(&DatabaseTopology::Four.database_of("identity", DATABASE_PREFIX));
         suite.restart().await;

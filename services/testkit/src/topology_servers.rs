@@ -11,6 +11,8 @@ use super::workspace::{cache, workspace};
 use super::{PgBouncer, RedisCluster, SuiteOptions, databases_of};
 
 /// A failover takes less time than with the settings of production.
+/// Of the roles for servers beside PostgreSQL, which listen on loopback while the tests run.
+const SIDECAR_PASSWORD: &str = "sidecar";
 const CLUSTER_SETTINGS: &str = "cluster-node-timeout 2000\nappendonly no";
 /// PgBouncer's role for password queries, and the role that reads PgBouncer's statistics.
 const PGBOUNCER_ROLES: [&str; 2] = ["dafnck_pooler", "dafnck_monitor"];
@@ -27,6 +29,7 @@ impl Servers {
         if topology.redis == RedisTopology::Cluster {
             let cluster = self.sidecars.cluster.get_or_init(|| self.start_cluster()).await;
             options.redis_url = cluster.url().into();
+            options.redis_users = cluster.users().clone();
         }
     }
 
@@ -50,7 +53,7 @@ impl Servers {
 
     /// Starts a PgBouncer that queries the databases for passwords, as the role that `deploy/postgres/init` creates.
     async fn start_bouncer(&self) -> PgBouncer {
-        let password = self.role_password.expose();
+        let password = SIDECAR_PASSWORD;
         let statements = ["pooler", "monitor", "backup"]
             .iter()
             .fold(roles_script(), |text, name| text.replace(&format!(":'{name}'"), &format!("'{password}'")));

@@ -1,7 +1,7 @@
 //! The one way into the projects of a service that keeps a copy of memberships: access is proven in the transaction
 //! that uses it, and the copy is refreshed before anybody is refused.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use diesel_async::AsyncPgConnection;
 use futures::future::{BoxFuture, try_join_all};
@@ -187,16 +187,14 @@ impl Authorizer {
         targets: &[AccessTarget],
         attempt: impl Fn() -> BoxFuture<'attempt, Result<T>>,
     ) -> Result<T> {
-        if !self.is_trusted() {
-            self.refresh_targets(targets).await?;
-            return attempt().await;
-        }
-        match attempt().await {
-            Err(error) if may_pass_with_fresh_access(&error) && self.refresh_targets(targets).await? => {
-                attempt().await
+        if self.is_trusted() {
+            match attempt().await {
+                Err(error) if may_pass_with_fresh_access(&error) => {}
+                outcome => return outcome,
             }
-            outcome => outcome,
         }
+        self.refresh_targets(targets).await?;
+        attempt().await
     }
 
     /// What the caller may do there.
@@ -233,20 +231,30 @@ impl Authorizer {
     /// # Errors
     /// `UNAVAILABLE` when it does not answer.
     pub async fn refresh(&self, projects: impl IntoIterator<Item = Uuid> + Send) -> Result<()> {
-        let refreshes: Vec<_> = projects.into_iter().map(|project| self.copies.refresh(project)).collect();
-        stream::iter(refreshes)
-            .buffer_unordered(MAX_CONCURRENT_REFRESHES)
-            .try_for_each(async |_revision| Ok(()))
-            .await
+        all(projects.into_iter().map(|project| self.copies.refresh(project)).collect()).await
     }
 
-    /// `false` if none of the targets exists.
-    async fn refresh_targets(&self, targets: &[AccessTarget]) -> Result<bool> {
-        let projects = self.projects_of(targets).await?;
-        let is_any = !projects.is_empty();
-        self.refresh(projects).await?;
-        Ok(is_any)
+    /// Asks about the projects of these targets, and stores what is new. If no target exists, it asks about a project that
+    /// does not exist either: what is absent takes the same steps as what is hidden, so that time does not tell them apart.
+    async fn refresh_targets(&self, targets: &[AccessTarget]) -> Result<()> {
+        let mut projects: Vec<Uuid> = self.projects_of(targets).await?.into_iter().collect();
+        if projects.is_empty() {
+            projects.push(Uuid::now_v7());
+        }
+        let known: HashMap<Uuid, i64> = self.copies.revisions(&projects).await?.into_iter().collect();
+        let refreshes: Vec<_> = projects
+            .iter()
+            .map(|id| self.copies.refresh_beyond(*id, known.get(id).copied().unwrap_or_default()))
+            .collect();
+        all(refreshes).await
     }
+}
+
+async fn all(refreshes: Vec<impl Future<Output = Result<i64>>>) -> Result<()> {
+    stream::iter(refreshes)
+        .buffer_unordered(MAX_CONCURRENT_REFRESHES)
+        .try_for_each(async |_revision| Ok(()))
+        .await
 }
 
 fn may_pass_with_fresh_access(error: &Error) -> bool {

@@ -80,7 +80,12 @@ impl AccessCopies {
     /// # Errors
     /// `UNAVAILABLE` when it does not answer.
     pub async fn refresh(&self, project_id: Uuid) -> Result<i64> {
-        let request = pb::GetProjectAccessRequest { project_id: project_id.to_string() };
+        self.refresh_beyond(project_id, 0).await
+    }
+
+    /// As [`Self::refresh`], if the project has another revision than this one. Else it returns 0.
+    pub(super) async fn refresh_beyond(&self, project_id: Uuid, known_revision: i64) -> Result<i64> {
+        let request = pb::GetProjectAccessRequest { project_id: project_id.to_string(), known_revision };
         let state = self
             .projects
             .clone()

@@ -19,13 +19,14 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use ipnetwork::IpNetwork;
 
 use proto::MethodRule;
 
 use crate::caller::{Caller, SESSION_REQUIRED, Session, principal_of};
-use crate::config::{DEFAULT_AUTHENTICATION_FAILURES_PER_SECOND, Secret};
+use crate::config::{DEFAULT_AUTHENTICATION_FAILURES_PER_SECOND, PrincipalOptions};
 use crate::error::{Error, ErrorReason, Result};
-use crate::service_identity;
+use crate::service_identity::{self, PrincipalKeys};
 use proto::common::Audience;
 
 pub use remote::RemoteSessions;
@@ -48,20 +49,37 @@ pub struct AuthenticatedCaller {
     pub token: Option<TokenHash>,
 }
 
+/// How well the connection of a call is protected.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionSecurity {
+    /// The other end of the connection.
+    pub address: IpAddr,
+    /// Whether it is one of TLS.
+    pub is_encrypted: bool,
+    /// Whether the other end has shown a certificate of the authorities that services have theirs from.
+    pub has_client_certificate: bool,
+}
+
 /// Authenticates calls.
 #[derive(Clone)]
 pub struct Authentication {
     sessions: Arc<Sessions>,
     failures: FailureLimit,
-    service_secret: Secret,
+    principal_keys: PrincipalKeys,
+    plain_text_networks: Vec<IpNetwork>,
     services_need_certificates: bool,
 }
 
 impl Authentication {
-    /// With these sessions, and the secret that services sign with.
-    pub fn new(sessions: Arc<Sessions>, service_secret: Secret) -> Self {
-        let failures = FailureLimit::new(DEFAULT_AUTHENTICATION_FAILURES_PER_SECOND);
-        Self { sessions, failures, service_secret, services_need_certificates: false }
+    /// With these sessions and principals.
+    pub fn new(sessions: Arc<Sessions>, principals: &PrincipalOptions) -> Self {
+        Self {
+            sessions,
+            failures: FailureLimit::new(DEFAULT_AUTHENTICATION_FAILURES_PER_SECOND),
+            principal_keys: principals.principal_keys.clone(),
+            plain_text_networks: principals.plain_text_networks.clone(),
+            services_need_certificates: false,
+        }
     }
 
     /// Looks up so many unknown tokens per second for one peer.
@@ -76,7 +94,7 @@ impl Authentication {
         Self { services_need_certificates: required, ..self }
     }
 
-    /// The caller of `path`, if its rule is open to them. `peer` and `has_client_certificate` are about the connection.
+    /// The caller of `path`, if its rule is open to them. `peer` is where the call comes from.
     ///
     /// # Errors
     /// `SESSION_REQUIRED`, `SESSION_INVALID`, `AUDIENCE_REFUSED`, and of API tokens `SESSION_ONLY` and `SCOPE_MISSING`;
@@ -87,7 +105,7 @@ impl Authentication {
         rule: &MethodRule,
         headers: &HeaderMap,
         peer: IpAddr,
-        has_client_certificate: bool,
+        connection: ConnectionSecurity,
     ) -> Result<AuthenticatedCaller> {
         // Before any look-up: a call that nobody may make costs nothing.
         if rule.audience == Audience::Unspecified {
@@ -97,17 +115,26 @@ impl Authentication {
             None => AuthenticatedCaller { caller: Caller::Anonymous, token: None },
             Some(header) => self.identify(path, Credentials::parse(header)?, peer).await?,
         };
-        if self.services_need_certificates
-            && !has_client_certificate
-            && matches!(authenticated.caller, Caller::Service(_))
-        {
-            return Err(service_identity::NOT_CERTIFIED);
+        if matches!(authenticated.caller, Caller::Service(_)) {
+            self.check_connection(connection)?;
         }
         check_audience(rule, &authenticated.caller)?;
         if let Some(scopes) = authenticated.caller.scopes() {
             scopes.check(rule.scope.as_deref())?;
         }
         Ok(authenticated)
+    }
+
+    /// A signature does not cover the body, so the connection has to protect it.
+    fn check_connection(&self, connection: ConnectionSecurity) -> Result<()> {
+        let ConnectionSecurity { address, is_encrypted, has_client_certificate } = connection;
+        let is_private = || {
+            address.is_loopback() || self.plain_text_networks.iter().any(|network| network.contains(address))
+        };
+        if self.services_need_certificates && !has_client_certificate {
+            return Err(service_identity::NOT_CERTIFIED);
+        }
+        if is_encrypted || is_private() { Ok(()) } else { Err(service_identity::NOT_PROTECTED) }
     }
 
     /// Whether the caller says to be a service: then it is authenticated without any look-up.
@@ -124,7 +151,7 @@ impl Authentication {
     ) -> Result<AuthenticatedCaller> {
         match credentials {
             Credentials::Service(signature) => {
-                let name = service_identity::verify(&self.service_secret, signature, path)?;
+                let name = service_identity::verify(&self.principal_keys, signature, path)?;
                 Ok(AuthenticatedCaller { caller: Caller::Service(name), token: None })
             }
             Credentials::Session(hash) => {
@@ -201,8 +228,12 @@ mod tests {
     use uuid::Uuid;
 
     use proto::common::{Permission, Principal};
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::clock::Clock;
+    use crate::redis_store::RedisStore;
+    use crate::service_identity::PrivateKey;
 
     fn rule(audience: Audience) -> MethodRule {
         MethodRule {
@@ -213,6 +244,7 @@ mod tests {
             is_streaming: false,
             is_client_streaming: false,
             is_reading: true,
+            is_costly: false,
         }
     }
 
@@ -251,6 +283,53 @@ mod tests {
         for (audience, expected) in table {
             let actual = callers.each_ref().map(|caller| outcome(audience, caller));
             assert_eq!(actual, expected, "{audience:?}");
+        }
+    }
+
+    /// On the way of a signed call, nobody may be able to change its body.
+    #[tokio::test]
+    async fn a_service_is_believed_over_tls_on_the_loopback_and_in_named_networks() {
+        let principals = PrincipalOptions {
+            service_key: PrivateKey::pem_of(&[1; 32]).parse().unwrap(),
+            principal_keys: PrincipalKeys::default(),
+            plain_text_networks: vec!["10.1.0.0/16".parse().unwrap()],
+        };
+        let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
+        let sessions = Sessions::start(
+            redis,
+            PrincipalKeys::default(),
+            Arc::new(NoSessions),
+            Clock::default(),
+            CancellationToken::new(),
+        );
+        let authentication = Authentication::new(sessions, &principals);
+        for (address, is_encrypted, expected) in [
+            ("127.0.0.1", false, true),
+            ("::1", false, true),
+            ("10.1.2.3", false, true),
+            ("10.2.0.1", false, false),
+            ("10.2.0.1", true, true),
+            ("2001:db8::1", false, false),
+        ] {
+            let connection = ConnectionSecurity {
+                address: address.parse().unwrap(),
+                is_encrypted,
+                has_client_certificate: false,
+            };
+            assert_eq!(authentication.check_connection(connection).is_ok(), expected, "{address}");
+        }
+    }
+
+    struct NoSessions;
+
+    #[async_trait::async_trait]
+    impl SessionSource for NoSessions {
+        async fn resolve(&self, _: &TokenHash) -> Result<Option<Session>> {
+            Ok(None)
+        }
+
+        async fn report_seen(&self, _: &[Seen]) -> Result<()> {
+            Ok(())
         }
     }
 

@@ -19,6 +19,7 @@ use crate::caller::Session;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::redis_store::{Notification, RedisStore};
+use crate::service_identity::PrincipalKeys;
 
 /// How long a session is cached.
 pub const CACHE_TTL: Duration = Duration::from_secs(5);
@@ -58,6 +59,8 @@ pub struct Sessions {
     /// Tokens that the source did not know a moment ago.
     unknown: Cache<TokenHash, ()>,
     redis: RedisStore,
+    /// Identity's signs what Redis holds.
+    principal_keys: PrincipalKeys,
     redis_resumes_at: Mutex<Option<Instant>>,
     source: Arc<dyn SessionSource>,
     clock: Clock,
@@ -76,6 +79,7 @@ impl Sessions {
     /// Follows revocations until `shutdown`.
     pub fn start(
         redis: RedisStore,
+        principal_keys: PrincipalKeys,
         source: Arc<dyn SessionSource>,
         clock: Clock,
         shutdown: CancellationToken,
@@ -91,6 +95,7 @@ impl Sessions {
             revoked: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(2 * CACHE_TTL).build(),
             unknown: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(UNKNOWN_TTL).build(),
             redis,
+            principal_keys,
             redis_resumes_at: Mutex::new(None),
             source,
             clock,
@@ -199,7 +204,7 @@ impl Sessions {
         if self.is_redis_paused() {
             return None;
         }
-        match self.redis.get_session(hash).await {
+        match self.redis.get_session(&self.principal_keys, hash, self.clock.now()).await {
             Ok(session) => session,
             Err(error) => {
                 tracing::warn!(%error, "Redis failed and is not asked for {REDIS_RETRY_DELAY:?}; sessions come from identity");
@@ -286,7 +291,8 @@ mod tests {
             asked: AtomicUsize::new(0),
             seen: Mutex::default(),
         });
-        (Sessions::start(redis, source.clone(), Clock::default(), CancellationToken::new()), source)
+        let (keys, shutdown) = (PrincipalKeys::default(), CancellationToken::new());
+        (Sessions::start(redis, keys, source.clone(), Clock::default(), shutdown), source)
     }
 
     #[tokio::test]
@@ -379,8 +385,13 @@ mod tests {
     #[tokio::test]
     async fn when_nobody_answers_the_call_is_refused() {
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
-        let sessions =
-            Sessions::start(redis, Arc::new(FailingSource), Clock::default(), CancellationToken::new());
+        let sessions = Sessions::start(
+            redis,
+            PrincipalKeys::default(),
+            Arc::new(FailingSource),
+            Clock::default(),
+            CancellationToken::new(),
+        );
         let refusal = sessions.resolve(token_hash("known")).await.unwrap_err();
         assert_eq!(refusal.code(), tonic::Code::Unavailable);
     }

@@ -2,6 +2,7 @@
 //!
 //! Every option can also be set in code: the local suite and the tests build [`ServiceOptions`] themselves.
 
+mod keys;
 mod limits;
 mod origin;
 
@@ -14,6 +15,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use ipnetwork::IpNetwork;
 
+pub use keys::*;
 pub use limits::*;
 pub use origin::Origin;
 
@@ -69,16 +71,6 @@ impl fmt::Display for Secret {
     }
 }
 
-/// The shortest service secret, in bytes: as long as the code that it keys (RFC 2104, section 3).
-pub const MIN_SERVICE_SECRET_BYTES: usize = 32;
-
-fn service_secret(value: &str) -> Result<Secret, String> {
-    if value.len() < MIN_SERVICE_SECRET_BYTES {
-        return Err(format!("is shorter than {MIN_SERVICE_SECRET_BYTES} bytes"));
-    }
-    Ok(value.into())
-}
-
 /// What one service needs to run. Give secrets through the environment: flags show in process lists.
 #[derive(Args, Clone, Debug)]
 pub struct ServiceOptions {
@@ -113,10 +105,12 @@ pub struct ServiceOptions {
     /// What the names of all Redis keys and channels begin with; the same for all services of a suite
     #[arg(long, env = "DAFNCK_REDIS_KEY_PREFIX", default_value = DEFAULT_REDIS_KEY_PREFIX)]
     pub redis_key_prefix: String,
-    /// Key with which the services of a suite sign their calls to each other, at least 32 characters;
-    /// the same for all of them. No default
-    #[arg(long, env = "DAFNCK_SERVICE_SECRET", hide_env_values = true, value_parser = service_secret)]
-    pub service_secret: Secret,
+    /// Who the service is, and who else there is.
+    #[command(flatten)]
+    pub principals: PrincipalOptions,
+    /// What its tokens are derived from.
+    #[command(flatten)]
+    pub derivation: DerivationOptions,
     /// Where the services of the suite are.
     #[command(flatten)]
     pub siblings: SiblingOptions,
@@ -283,7 +277,9 @@ mod tests {
         options: ServiceOptions,
     }
 
-    const REQUIRED: [&str; 11] = [
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIARXSiDqipl8xkLJ1cZAX1FbdPuaEmAcedp6EtGQ4YIp\n-----END PRIVATE KEY-----";
+    const REQUIRED: [&str; 15] = [
         "service",
         "--listen",
         "127.0.0.1:0",
@@ -293,7 +289,11 @@ mod tests {
         "postgres://w:hunter2@h/d",
         "--redis-url",
         "redis://:hunter2@h",
-        "--service-secret",
+        "--service-key",
+        KEY,
+        "--principal-keys",
+        "task:JahmlhL7awba/vCzcBqXOeGmUnYL0nuxLrzgDhQnLJ4=",
+        "--derivation-secret",
         "hunter2-hunter2-hunter2-hunter2-",
     ];
 
@@ -306,11 +306,12 @@ mod tests {
     fn secrets_are_never_printed() {
         let options = Command::try_parse_from(REQUIRED).unwrap().options;
         assert!(!format!("{options:?}").contains("hunter2"));
-        assert_eq!(options.service_secret.expose(), "hunter2-hunter2-hunter2-hunter2-");
+        assert!(!format!("{options:?}").contains("RXSiDqipl8"));
+        assert_eq!(options.derivation.derivation_secret.expose(), "hunter2-hunter2-hunter2-hunter2-");
     }
 
     #[test]
-    fn a_short_service_secret_is_refused_without_being_printed() {
+    fn a_short_secret_is_refused_without_being_printed() {
         let short = REQUIRED.map(|word| if word.ends_with("hunter2-") { "hunter2" } else { word });
         let refusal = Command::try_parse_from(short).err().unwrap().to_string();
         assert!(refusal.contains("shorter than 32 bytes"), "{refusal}");

@@ -160,10 +160,16 @@ where
 {
     let (mut first, mut second): (&AsyncPgConnection, &AsyncPgConnection) = (connection, connection);
     if prepared {
-        return futures::join!(
-            RunQueryDsl::<&AsyncPgConnection>::load(query, &mut first),
-            second.batch_execute(COMMIT)
-        );
+        // Each is queued by its first poll, in this order, if the driver gets the locks that it takes before it queues a
+        // prepared statement. Nobody else has them, because ending consumes the transaction. Unconstrained, they are also
+        // got by a task that has spent its budget (`tokio::task::coop`); else `COMMIT` would overtake the statement.
+        let both = async {
+            futures::join!(
+                RunQueryDsl::<&AsyncPgConnection>::load(query, &mut first),
+                second.batch_execute(COMMIT)
+            )
+        };
+        return tokio::task::unconstrained(both).await;
     }
     let rows = RunQueryDsl::<&AsyncPgConnection>::load(query, &mut first).await;
     let ending = if rows.is_ok() { COMMIT } else { ROLLBACK };
@@ -180,9 +186,10 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Puts statements on the connection's queue without waiting for their answer: the first poll queues them.
+/// Puts statements on the connection's queue without waiting for their answer: the first poll queues them, before it
+/// waits for anything. Unconstrained, it does so also for a task that has spent its budget.
 fn send(mut connection: &AsyncPgConnection, statements: &str) {
-    let _unanswered = connection.batch_execute(statements).now_or_never();
+    let _unanswered = tokio::task::unconstrained(connection.batch_execute(statements)).now_or_never();
 }
 
 /// Tells statements apart by their SQL, as the server does.

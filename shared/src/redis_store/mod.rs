@@ -8,12 +8,14 @@ mod address;
 mod connection;
 mod pool;
 mod revoking;
+mod session_entry;
 mod subscription;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use redis::{Cmd, FromRedisValue};
 use tokio::sync::{mpsc, watch};
@@ -23,7 +25,8 @@ use self::address::Address;
 use crate::authentication::TokenHash;
 use crate::caller::Session;
 use crate::config::Secret;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::service_identity::{PrincipalKeys, PrivateKey};
 
 pub use subscription::Notification;
 
@@ -72,22 +75,34 @@ impl RedisStore {
     /// revocations that its primary cannot send it, refuses it instead of answering with what it last knew.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when Redis does not answer in time. An entry that does not decode counts as missing.
-    pub async fn get_session(&self, hash: &TokenHash) -> Result<Option<Session>> {
+    /// `UNAVAILABLE` when Redis does not answer in time. An entry that identity has not signed, or that is not valid any
+    /// more, counts as missing.
+    pub async fn get_session(
+        &self,
+        keys: &PrincipalKeys,
+        hash: &TokenHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Session>> {
         let text: Option<String> = self.query(redis::cmd("GETEX").arg(self.session_key(hash))).await?;
-        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+        Ok(text.and_then(|text| session_entry::open(keys, hash, &text, now)))
     }
 
-    /// Stores a session until it expires, unless it is stored already or has been revoked: a look-up that began before
-    /// the revocation must not bring it back.
+    /// Stores a session until `valid_until`, signed with identity's `key`, unless it is stored already or has been
+    /// revoked: a look-up that began before the revocation must not bring it back.
     ///
     /// # Errors
     /// `UNAVAILABLE` when Redis does not answer in time.
-    pub async fn put_session(&self, hash: &TokenHash, session: &Session) -> Result<()> {
-        let text = serde_json::to_string(session).map_err(Error::internal)?;
+    pub async fn put_session(
+        &self,
+        key: &PrivateKey,
+        hash: &TokenHash,
+        session: &Session,
+        valid_until: DateTime<Utc>,
+    ) -> Result<()> {
+        let text = session_entry::seal(key, hash, session, valid_until)?;
         let mut command = redis::cmd("SET");
         command.arg(self.session_key(hash)).arg(text).arg("NX");
-        command.arg("EXAT").arg(session.expires_at.timestamp());
+        command.arg("EXAT").arg(valid_until.timestamp());
         self.query(&command).await
     }
 

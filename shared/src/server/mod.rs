@@ -4,6 +4,7 @@ mod admission;
 mod body;
 mod bytes_in_flight;
 mod call_life;
+mod caller_slots;
 mod client_address;
 mod codec_errors;
 mod connection;

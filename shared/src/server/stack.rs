@@ -21,6 +21,7 @@ use tracing::{Instrument as _, Span};
 
 use super::admission::{Admission, CallResources, PlaceKind};
 use super::body::{OpenCall, Timing};
+use super::caller_slots::CallerSlots;
 use super::client_address::ClientAddress;
 use super::deadline::Deadline;
 use super::framing::Cardinality;
@@ -32,7 +33,7 @@ use super::request_body::{MessageLimits, RequestBody};
 use super::shares::Owner;
 use proto::{MethodRule, MethodRules};
 
-use crate::authentication::{AuthenticatedCaller, Authentication};
+use crate::authentication::{AuthenticatedCaller, Authentication, ConnectionSecurity};
 use crate::caller::{Caller, PeerAddress};
 use crate::config::LimitOptions;
 use crate::error::Error;
@@ -52,6 +53,7 @@ pub(super) struct Stack {
     rate_limit: RateLimit,
     metrics: Metrics,
     admission: Admission,
+    costly: CallerSlots,
     limits: LimitOptions,
     pub(super) shutdown: CancellationToken,
 }
@@ -125,6 +127,7 @@ impl Stack {
             rate_limit: RateLimit::new(limits),
             metrics: Metrics::new(),
             admission: Admission::new(limits),
+            costly: CallerSlots::default(),
             limits: limits.clone(),
             shutdown,
         }
@@ -229,13 +232,17 @@ impl Stack {
         // Authentication before the rate limit, which counts by caller.
         let AuthenticatedCaller { caller, token } = self
             .authentication
-            .admit(request.uri().path(), rule, request.headers(), peer, shows_certificate(&request))
+            .admit(request.uri().path(), rule, request.headers(), peer, security_of(&request))
             .await?;
+        let mut owner = owner;
         if let Caller::User(session) = &caller {
-            resources.add(self.admission.take(method.place_kind(), Owner::Caller(session.user_id))?);
+            owner = Owner::Caller(session.user_id);
+            resources.add(self.admission.take(method.place_kind(), owner)?);
         }
-        // The rate limit last, since it belongs to the caller.
+        // The rate limit after them, since it belongs to the caller.
         self.rate_limit.admit(&caller, peer)?;
+        // Last, since it waits for the caller's other calls.
+        let _slot = if rule.is_costly { Some(self.costly.acquire(owner).await?) } else { None };
         request.extensions_mut().insert(caller);
         let request = self.limit_body(method, request, &resources);
         if !rule.is_streaming {
@@ -302,10 +309,16 @@ fn span_of(path: Option<&str>) -> Span {
     )
 }
 
-/// Whether the other end has shown a certificate of the authorities that services have theirs from.
-fn shows_certificate(request: &Request<Body>) -> bool {
-    let connection = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
-    connection.and_then(TlsConnectInfo::peer_certs).is_some_and(|chain| !chain.is_empty())
+/// How well the connection of a call is protected.
+fn security_of(request: &Request<Body>) -> ConnectionSecurity {
+    let encrypted = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
+    ConnectionSecurity {
+        address: peer_of(request),
+        is_encrypted: encrypted.is_some(),
+        has_client_certificate: encrypted
+            .and_then(TlsConnectInfo::peer_certs)
+            .is_some_and(|chain| !chain.is_empty()),
+    }
 }
 
 /// The address of the other end of the connection. A connection without one (there is none) counts as one peer.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -181,17 +182,20 @@ func retryAfterUnavailable(ctx context.Context, s *scenario) string {
 
 func serviceSignature(ctx context.Context, s *scenario) string {
 	var vectors []struct {
-		Name, Secret, Path, Authorization string
-		UnixSeconds                       int64 `json:"unix_seconds"`
+		Name, Nonce, Path, Authorization string
+		PrivateKey                       string `json:"private_key"`
+		UnixSeconds                      int64  `json:"unix_seconds"`
 	}
 	must(0, json.Unmarshal(must(os.ReadFile(clients+"/signature_vectors.json")), &vectors))
 	checkThat(len(vectors) > 0, "no vectors")
 	for _, vector := range vectors {
-		value := client.Signature(vector.Name, vector.Secret, vector.Path, vector.UnixSeconds)
+		key := must(client.PrivateKey(vector.PrivateKey))
+		nonce := [16]byte(must(hex.DecodeString(vector.Nonce)))
+		value := client.Signature(vector.Name, key, vector.Path, vector.UnixSeconds, nonce)
 		check(value, vector.Authorization, "the signature of "+vector.Name)
 	}
-	if s.secret == "" {
-		return fmt.Sprintf("%d vectors; no secret for a call", len(vectors))
+	if s.backendKey == "" {
+		return fmt.Sprintf("%d vectors; no key for a call", len(vectors))
 	}
 	createCode := func(authorization client.Authorization) (*backendv1.AccountCode, error) {
 		connection := s.connect("identity", authorization)
@@ -203,7 +207,7 @@ func serviceSignature(ctx context.Context, s *scenario) string {
 		})
 	}
 	refused(createCode(s.user.session.Authorization))(codes.PermissionDenied, "AUDIENCE_REFUSED")
-	code := must(createCode(client.Service("backend-conformance", s.secret))).GetCode()
+	code := must(createCode(client.Service("backend", must(client.PrivateKey(s.backendKey))))).GetCode()
 	must(s.user.account.VerifyEmail(ctx, &identityv1.VerifyEmailRequest{RequestId: uuid.NewString(), Code: code}))
 	who := must(s.user.auth.WhoAmI(ctx, &identityv1.WhoAmIRequest{}))
 	checkThat(who.User.EmailVerified, "the address is not verified")

@@ -71,11 +71,11 @@ type user struct {
 
 // scenario is the suite under test, and what the steps leave for each other.
 type scenario struct {
-	run, password, secret, serviceConfig string
-	transport                            credentials.TransportCredentials
-	plaintext                            bool
-	auth                                 identityv1.AuthServiceClient
-	serverInfo                           commonv1.ServerInfoServiceClient
+	run, password, backendKey, serviceConfig string
+	transport                                credentials.TransportCredentials
+	plaintext                                bool
+	auth                                     identityv1.AuthServiceClient
+	serverInfo                               commonv1.ServerInfoServiceClient
 
 	user       *user
 	project    *projectv1.Project
@@ -88,7 +88,7 @@ func newScenario() *scenario {
 	s := &scenario{
 		run:           os.Getenv("DAFNCK_RUN"),
 		password:      "correct horse " + os.Getenv("DAFNCK_RUN"),
-		secret:        os.Getenv("DAFNCK_SIGNATURE_SECRET"),
+		backendKey:    os.Getenv("DAFNCK_BACKEND_KEY"),
 		serviceConfig: string(must(os.ReadFile(clients + "/service_config.json"))),
 		transport:     insecure.NewCredentials(),
 		plaintext:     true,

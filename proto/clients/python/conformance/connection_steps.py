@@ -17,7 +17,7 @@ from dafnck.identity.v1 import account_service_pb2, auth_service_pb2
 from dafnck.project.v1 import project_service_pb2
 from dafnck.task.v1 import event_pb2, list_pb2, task_pb2, task_service_pb2_grpc
 from dafnck_client.errors import find_detail
-from dafnck_client.signature import service, signature
+from dafnck_client.signature import private_key, service, signature
 from dafnck_client.watch import watch_tasks
 
 WATCH_SECONDS = 120
@@ -157,10 +157,12 @@ def retry_after_unavailable(scenario: Scenario) -> str:
 def service_signature(scenario: Scenario) -> str:
     vectors = json.loads((CLIENTS / "signature_vectors.json").read_text())
     for vector in vectors:
-        value = signature(vector["name"], vector["secret"], vector["path"], vector["unix_seconds"])
+        key, nonce = private_key(vector["private_key"]), bytes.fromhex(vector["nonce"])
+        value = signature(vector["name"], key, vector["path"], vector["unix_seconds"], nonce)
         check(value, vector["authorization"], f"the signature of {vector['name']}")
-    if not scenario.secret:
-        return f"{len(vectors)} vectors; no secret for a call"
+    if not scenario.backend_key:
+        return f"{len(vectors)} vectors; no key for a call"
+    backend = service("backend", private_key(scenario.backend_key))
     request = account_code_service_pb2.CreateEmailVerificationCodeRequest(
         user_id=scenario.user.id, delivery=delivery_pb2.CODE_DELIVERY_RESPONSE
     )
@@ -172,7 +174,7 @@ def service_signature(scenario: Scenario) -> str:
 
     refused(partial(create_code, scenario.user.session.authorization), grpc.StatusCode.PERMISSION_DENIED, "AUDIENCE_REFUSED")
     verify = account_service_pb2.VerifyEmailRequest(
-        request_id=new_id(), code=create_code(service("backend-conformance", scenario.secret))
+        request_id=new_id(), code=create_code(backend)
     )
     scenario.user.account.VerifyEmail(verify, timeout=TIMEOUT)
     who = scenario.user.auth.WhoAmI(auth_service_pb2.WhoAmIRequest(), timeout=TIMEOUT)

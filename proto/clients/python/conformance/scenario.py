@@ -79,7 +79,7 @@ class Scenario:
     def __init__(self):
         self.run = os.environ["DAFNCK_RUN"]
         self.password = f"correct horse {self.run}"
-        self.secret = os.environ.get("DAFNCK_SIGNATURE_SECRET")
+        self.backend_key = os.environ.get("DAFNCK_BACKEND_KEY")
         authorities = os.environ.get("DAFNCK_TLS_CA")
         self._credentials = authorities and grpc.ssl_channel_credentials(pathlib.Path(authorities).read_bytes())
         self.auth = auth_service_pb2_grpc.AuthServiceStub(self.connect("identity"))

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { createPrivateKey, randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 
 import { create } from "@bufbuild/protobuf";
@@ -89,8 +89,9 @@ export const retryAfterUnavailable: Step = async (context) => {
 
 interface SignatureVector {
   name: string;
-  secret: string;
+  private_key: string;
   unix_seconds: number;
+  nonce: string;
   path: string;
   authorization: string;
 }
@@ -98,20 +99,21 @@ interface SignatureVector {
 export const serviceSignature: Step = async (context) => {
   const vectors = JSON.parse(await readFile("../signature_vectors.json", "utf8")) as SignatureVector[];
   assert(vectors.length > 0);
-  for (const { name, secret, unix_seconds, path, authorization } of vectors) {
-    assert.equal(serviceAuthorizationAt(name, secret, path, unix_seconds), authorization);
+  for (const { name, private_key, unix_seconds, nonce, path, authorization } of vectors) {
+    const key = createPrivateKey(private_key);
+    assert.equal(serviceAuthorizationAt(name, key, path, unix_seconds, Buffer.from(nonce, "hex")), authorization);
   }
-  const secret = process.env["DAFNCK_SIGNATURE_SECRET"];
-  if (!secret) return `${vectors.length} vectors; no secret, no call`;
+  const key = process.env["DAFNCK_BACKEND_KEY"];
+  if (!key) return `${vectors.length} vectors; no key, no call`;
 
   const codes = (authorization: Authorization) =>
     createClient(AccountCodeService, context.connect("identity", authorization));
   const request = { userId: context.userId, delivery: CodeDelivery.RESPONSE };
-  const { code } = await codes(serviceAuthorization("backend", secret)).createEmailVerificationCode(request);
+  const { code } = await codes(serviceAuthorization("backend", key)).createEmailVerificationCode(request);
   const { email } = await context.account.verifyEmail({ requestId: randomUUID(), code: code ?? "" });
   assert.equal(email, context.email);
 
-  const forged = codes(serviceAuthorization("backend", `${secret}?`)).createEmailVerificationCode(request);
+  const forged = codes(serviceAuthorization("operator", key)).createEmailVerificationCode(request);
   await refused(forged, Code.Unauthenticated, "SESSION_INVALID");
   return `${vectors.length} vectors, and a call as the principal backend`;
 };

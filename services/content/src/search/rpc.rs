@@ -5,7 +5,6 @@ use proto::content::v1 as pb;
 use shared::access::Authorizer;
 use shared::access::Permission::DocumentRead;
 use shared::caller::Caller;
-use shared::caller_slots::CallerSlots;
 use shared::page::AfterRank;
 use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
@@ -18,12 +17,11 @@ use crate::page::to_page;
 pub(crate) struct SearchHandler {
     context: ServiceContext,
     authorizer: Authorizer,
-    slots: CallerSlots,
 }
 
 impl SearchHandler {
     pub(crate) fn new(context: ServiceContext, authorizer: Authorizer) -> Self {
-        Self { context, authorizer, slots: CallerSlots::default() }
+        Self { context, authorizer }
     }
 
     pub(crate) async fn search_documents(
@@ -39,7 +37,6 @@ impl SearchHandler {
         let size = page.size.min(MAX_MATCHES);
         let (projects, database) = (&input.filter.project_ids, &self.context.database);
         let search = (&input, page.after);
-        let _slot = self.slots.acquire(&caller).await?;
         let rows = read_in_projects(
             &self.authorizer,
             database,

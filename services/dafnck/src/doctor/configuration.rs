@@ -123,7 +123,7 @@ fn access(settings: &Settings) -> Vec<Finding> {
     }
     if settings.password_encryption != "scram-sha-256" {
         let message = format!("new passwords are stored by {}", settings.password_encryption);
-        let hint = "password_encryption = 'scram-sha-256', then set the passwords anew (`dafnck migrate up --role-password`)";
+        let hint = "password_encryption = 'scram-sha-256', then set the passwords anew (`dafnck migrate up --role-passwords`)";
         findings.push(Finding::warning(CHECK, message, hint));
     }
     findings

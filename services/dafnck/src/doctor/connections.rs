@@ -80,7 +80,7 @@ pub(super) async fn roles(urls: &[(String, Secret)]) -> Vec<Finding> {
         .into_iter()
         .map(|(name, why)| {
             let hint =
-                "set its password (`dafnck migrate up --role-password`) and the service's URL to the same";
+                "set its password (`dafnck migrate up --role-passwords`) and the service's URL to the same";
             Finding::critical("sign-in", format!("{name} cannot use the database: {why}"), hint)
         })
         .collect();

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use local_servers::role_passwords::RolePasswords;
 use shared::config::{DEFAULT_REDIS_KEY_PREFIX, Secret, SiblingOptions, TlsOptions};
 use shared::siblings::Siblings;
 
 use crate::administration::{AdminOptions, LocalDatabases, RedisOptions};
 use crate::backup::settings::BackupSettings;
-use crate::operator::{self, ServiceUrls};
+use crate::operator::{self, DEFAULT_PRINCIPAL, ServiceUrls};
 use crate::paths::DATABASE;
-use crate::secrets::Secrets;
+use crate::secrets::{self, Secrets};
 use local_servers::suite::Role;
 
 /// Where to look, and how to tell.
@@ -104,9 +105,10 @@ impl DoctorOptions {
         };
         if self.admin.is_local() {
             let secrets = Secrets::read(&self.admin.data_directory)?;
-            places.operator = Some(operator::connect(&places.siblings, &tls, secrets.service_secret())?);
-            let (local, password) = (self.admin.local()?, secrets.role_password());
-            let url_of = |role| local_role_url(&local, role, &password);
+            let key = secrets::operator_key(&self.admin.data_directory)?;
+            places.operator = Some(operator::connect(&places.siblings, &tls, DEFAULT_PRINCIPAL, key)?);
+            let (local, passwords) = (self.admin.local()?, secrets.role_passwords());
+            let url_of = |role| local_role_url(&local, role, &passwords);
             places.role_urls = Role::ALL.map(|role| (role.name(), url_of(role))).into();
             places.directories.push(self.admin.data_directory.clone());
             if self.backup_directory.is_none() {
@@ -117,10 +119,12 @@ impl DoctorOptions {
     }
 }
 
-fn local_role_url(local: &LocalDatabases, role: Role, password: &Secret) -> Secret {
+fn local_role_url(local: &LocalDatabases, role: Role, passwords: &RolePasswords) -> Secret {
     let LocalDatabases { connection, settings } = local;
     let database = settings.databases.database_of(role.service(), DATABASE);
-    connection.postgres_url(&role.name(), password.expose(), settings.postgres_port, &database)
+    let name = role.name();
+    let password = passwords.of(&name).map_or("", Secret::expose);
+    connection.postgres_url(&name, password, settings.postgres_port, &database)
 }
 
 impl Places {

@@ -12,13 +12,14 @@ use crate::output::say;
 use crate::paths::DATABASE;
 use crate::services::{REFERENCES, migration_sets};
 use local_servers::prepare;
+use local_servers::role_passwords::RolePasswords;
 use local_servers::suite::{DatabaseTopology, NAMES, Role};
 
 /// Prepares one database or four. Data that is there in the other form is never left behind silently.
 pub(super) async fn prepare(
     form: DatabaseTopology,
     servers: &LocalServers,
-    role_password: &Secret,
+    role_passwords: &RolePasswords,
 ) -> anyhow::Result<()> {
     let url = |database: &str| servers.postgres.admin_url(database);
     refuse_other_form(form, &url("postgres")).await?;
@@ -42,7 +43,7 @@ pub(super) async fn prepare(
     if steps > 0 {
         say(&format!("migrated the database: {steps} steps"));
     }
-    prepare::set_passwords(&url("postgres"), role_password, &Role::ALL).await
+    prepare::set_passwords(&url("postgres"), role_passwords, &Role::ALL).await
 }
 
 /// What `dafnck doctor` tells slow statements by, where PostgreSQL brings it.

@@ -188,7 +188,7 @@ async fn start_services(
     servers: &LocalServers,
     listeners: Listeners,
 ) -> anyhow::Result<RunningServices> {
-    databases::prepare(settings.databases, servers, &secrets.role_password()).await?;
+    databases::prepare(settings.databases, servers, &secrets.role_passwords()).await?;
     // The directory is ours alone, and its data has this form.
     settings.write(&options.data_directory)?;
     let identity = IdentityOptions {
@@ -206,12 +206,13 @@ async fn start_services(
         postgres: format!("127.0.0.1:{}", servers.postgres.port),
         database: DATABASE.to_owned(),
         databases: settings.databases,
-        role_password: secrets.role_password(),
+        role_passwords: secrets.role_passwords(),
         database_pool_size: DEFAULT_DATABASE_POOL_SIZE,
         redis_url: servers.redis.url(),
+        redis_users: servers.redis.users().clone(),
         redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
         certificates,
-        service_secret: secrets.service_secret(),
+        keys: secrets.suite_keys()?,
         mail: MailOptions {
             mail_url: options.mail_url.clone().unwrap_or(Destination::Folder(mail_directory)),
             mail_from: options.mail_from.clone(),

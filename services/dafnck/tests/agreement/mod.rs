@@ -22,8 +22,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use shared::server::MAX_MESSAGE_BYTES;
-use shared::service_identity::ServiceSigner;
-use testkit::{Actor, SERVICE_SECRET, Suite, reason_of, summary};
+use testkit::{Actor, Suite, keys, reason_of, summary};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -102,15 +101,12 @@ impl Caller {
     async fn ask(&self, method: &MethodDescriptor, message: &DynamicMessage) -> Verdict {
         let path = path_of(method);
         let rule = MethodRules::suite().get(&path).unwrap();
-        let authorization = match (rule.audience, rule.principals.first()) {
-            (Audience::Service, Some(principal)) => {
-                ServiceSigner::new(name_of(*principal), SERVICE_SECRET.into()).authorization(&path)
-            }
+        let authorization = || match (rule.audience, rule.principals.first()) {
+            (Audience::Service, Some(principal)) => keys::signer(name_of(*principal)).authorization(&path),
             _ => format!("Bearer {}", self.gus.session_token.as_deref().unwrap()),
         };
         let bytes = Bytes::from(message.encode_to_vec());
-        let send =
-            || call(channel_for(&self.suite, &path), &path, Some(authorization.clone()), bytes.clone());
+        let send = || call(channel_for(&self.suite, &path), &path, Some(authorization()), bytes.clone());
         let mut answer = send().await;
         // A busy machine may be too slow for the services' timeouts.
         for _ in 0..MAX_RETRIES {

@@ -69,7 +69,11 @@ async fn maintenance_and_the_doctor_run_as_the_clusters_role_also_twice_and_at_o
     let cluster = bare_cluster().await;
     let url = database_in(&cluster, "task").await;
     let migrate = Objects::of(MIGRATE).await.job("migrate-task");
-    let ran = run(&migrate, &[("DAFNCK_ADMIN_URL", &url), ("DAFNCK_ROLE_PASSWORD", "secret")]).await;
+    let ran = run(
+        &migrate,
+        &[("DAFNCK_ADMIN_URL", &url), ("DAFNCK_ROLE_PASSWORDS", "task_service:secret,task_worker:secret")],
+    )
+    .await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
 
     let objects = Objects::of(PRODUCTION).await;

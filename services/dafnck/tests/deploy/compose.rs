@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use local_servers::suite::NAMES;
 use serde_yaml_ng::Value;
 use tempfile::TempDir;
 
@@ -11,6 +12,9 @@ use super::{at, documents, entries, is_pinned, list, newer_tools, programs, read
 
 /// Run once and end, or have no program to ask for their health with: Prometheus watches these, and what they have done.
 const WITHOUT_HEALTH: [&str; 4] = ["migrate", "maintain", "collector", "jaeger"];
+
+/// In no container: they are for the operator's commands.
+const FOR_THE_OPERATOR: [&str; 2] = ["operator-key", "redis-url"];
 
 fn compose() -> Value {
     documents(&read(&root().join("docker-compose.yml"))).remove(0)
@@ -122,7 +126,9 @@ fn the_secrets_that_are_named_are_those_that_are_made() {
             name
         })
         .collect();
-    assert_eq!(made.keys().map(String::as_str).collect::<BTreeSet<_>>(), named);
+    let unnamed = made.keys().map(String::as_str).filter(|name| !named.contains(name));
+    assert_eq!(unnamed.collect::<Vec<_>>(), FOR_THE_OPERATOR);
+    assert!(named.iter().all(|name| made.contains_key(*name)), "{named:?}");
     for (name, service) in entries(at(&compose, "services")) {
         for secret in list(at(service, "secrets")) {
             assert!(named.contains(text(secret)), "{name} gets {secret:?}, which is not named");
@@ -169,12 +175,32 @@ fn must_have_secrets(name: &str, service: &Value, variables: &BTreeMap<String, S
     }
 }
 
-/// With the default in the place of `${VARIABLE:-default}`.
+/// With the default in the place of each `${VARIABLE:-default}`.
 fn interpolated(value: &str) -> String {
     let default = || {
         let (before, rest) = value.split_once("${")?;
         let (variable, after) = rest.split_once('}')?;
-        Some(format!("{before}{}{after}", variable.split_once(":-")?.1))
+        Some(format!("{before}{}{}", variable.split_once(":-")?.1, interpolated(after)))
     };
     default().unwrap_or_else(|| value.to_owned())
+}
+
+/// What one service holds is of no use to be another one, or the operator.
+#[test]
+fn no_container_is_given_the_key_the_database_or_the_redis_user_of_another() {
+    let compose = compose();
+    for (name, service) in entries(at(&compose, "services")) {
+        for secret in list(at(service, "secrets")).iter().map(text) {
+            let owner = NAMES.into_iter().find(|owner| secret.starts_with(&format!("{owner}-")));
+            assert!(owner.is_none_or(|owner| owner == name), "{name} is given {secret}");
+        }
+    }
+    let directory = make_secrets();
+    let secrets = NAMES.map(|name| {
+        let of = |kind: &str| read(&directory.path().join(format!("{name}-{kind}")));
+        ["key", "derivation-secret", "redis-url", "database-url", "worker-database-url"].map(of)
+    });
+    let passwords = |text: &str| text.split('@').next().unwrap().rsplit(':').next().unwrap().to_owned();
+    let all: Vec<String> = secrets.concat().iter().map(|text| passwords(text)).collect();
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
 }

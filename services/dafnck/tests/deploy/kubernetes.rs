@@ -20,6 +20,10 @@ const VALIDATOR_DIRECTORY: &str = "kubernetes-validate-1.37.0";
 #[tokio::test]
 async fn the_programs_accept_what_kubernetes_gives_them() {
     let secrets = make_secrets();
+    // In a pod they are of the service that it runs.
+    for (made, name) in [("task-key", "service-key"), ("task-derivation-secret", "derivation-secret")] {
+        std::fs::copy(secrets.path().join(made), secrets.path().join(name)).unwrap();
+    }
     for (place, wanted) in [(PRODUCTION, 14), (DEVELOPMENT, 4), (MIGRATE, 4)] {
         let (objects, mut seen) = (Objects::of(place).await, 0);
         for (name, workload) in objects.workloads() {

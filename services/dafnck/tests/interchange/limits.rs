@@ -16,7 +16,7 @@ use proto::task::admin::v1::ExportTasksRequest;
 use proto::task::admin::v1::task_admin_service_client::TaskAdminServiceClient;
 use shared::siblings::Sibling;
 use tempfile::TempDir;
-use testkit::{SERVICE_SECRET, Suite, summary};
+use testkit::{Suite, keys, summary};
 
 use super::{Exported, to};
 
@@ -78,7 +78,7 @@ async fn limited(suite: &Suite, directory: &TempDir, target: &str) -> (Option<i3
         .current_dir(directory.path())
         .args(["-c", &format!("trap '' XFSZ; ulimit -f 100; exec \"$0\" export {target}")])
         .arg(env!("CARGO_BIN_EXE_dafnck"))
-        .env("DAFNCK_SERVICE_SECRET", SERVICE_SECRET)
+        .env("DAFNCK_OPERATOR_KEY", keys::private_key("operator"))
         .env("DAFNCK_IDENTITY_URL", &urls.identity_url)
         .env("DAFNCK_PROJECT_URL", &urls.project_url)
         .env("DAFNCK_TASK_URL", &urls.task_url)

@@ -4,7 +4,6 @@ use std::path::Path;
 use chrono::{TimeDelta, Utc};
 use dafnck::interchange::line::Kind;
 use proto::task::v1 as task;
-use shared::authentication::token_hash;
 use shared::caller::Session;
 use testkit::{Actor, Suite};
 use uuid::Uuid;
@@ -99,7 +98,7 @@ async fn signed_in(suite: &Suite, who: &Actor) -> Actor {
         expires_at: Utc::now() + TimeDelta::hours(1),
         scopes: None,
     };
-    suite.redis().put_session(&token_hash(&token), &session).await.unwrap();
+    suite.put_session(&token, &session).await.unwrap();
     let mut there = suite.anonymous();
     (there.id, there.session_token) = (who.id, Some(token));
     there

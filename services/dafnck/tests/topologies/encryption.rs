@@ -14,9 +14,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use shared::config::{SiblingOptions, TlsOptions};
-use shared::service_identity::ServiceSigner;
 use shared::siblings::Siblings;
-use testkit::{Pooling, SERVICE_SECRET, Service, Suite, Topology, new_id, summary, until_ok};
+use testkit::{Pooling, Service, Suite, Topology, keys, new_id, summary, until_ok};
 use tokio::net::TcpStream;
 use tonic::Code;
 
@@ -79,12 +78,12 @@ async fn plain_text_and_other_authorities_are_refused() {
     assert!(refusal.contains("UnknownIssuer") || refusal.contains("BadSignature"), "{refusal}");
 }
 
-/// The secret alone does not make a service: it also takes a certificate of the authority, and an encrypted way.
+/// The key alone does not make a service: it also takes a certificate of the authority, and an encrypted way.
 #[tokio::test]
 async fn a_service_is_believed_only_with_its_certificate() {
     let suite = harness().start_in(ENCRYPTED).await;
     let directory = directory_of(&suite);
-    let signer = ServiceSigner::new("task", SERVICE_SECRET.into());
+    let signer = keys::signer("task");
     let with_ca = TlsOptions { tls_ca: Some(directory.join("ca.pem")), ..Default::default() };
     let certified = TlsOptions {
         tls_certificate: Some(directory.join("task.pem")),
@@ -94,7 +93,7 @@ async fn a_service_is_believed_only_with_its_certificate() {
     };
     let ask = async |tls: &TlsOptions| {
         let siblings = Siblings::new(&suite.siblings, tls, &signer).unwrap();
-        let request = GetProjectAccessRequest { project_id: new_id() };
+        let request = GetProjectAccessRequest { project_id: new_id(), ..Default::default() };
         siblings.project_access().get_project_access(request).await
     };
     assert_eq!(summary(&ask(&with_ca).await.unwrap_err()), "UNAUTHENTICATED SESSION_INVALID");

@@ -28,7 +28,7 @@ pub struct ApiTokenHandler {
 
 impl ApiTokenHandler {
     pub fn new(identity: Arc<Identity>) -> Self {
-        let key = ApiTokenKey::new(&identity.context.options.service_secret);
+        let key = ApiTokenKey::new(&identity.context.options.derivation);
         Self { identity, key }
     }
 }

@@ -37,7 +37,7 @@ const REFRESH_TOKEN_REUSED: Error = Error::Unauthenticated {
 
 impl RefreshHandler {
     pub fn new(identity: Arc<Identity>) -> Self {
-        let successors = SuccessorKey::new(&identity.context.options.service_secret);
+        let successors = SuccessorKey::new(&identity.context.options.derivation);
         Self { identity, successors }
     }
 

@@ -1,6 +1,6 @@
 //! Codes in emails: they prove that email reaches an address, or replace a forgotten password.
 //!
-//! A code works once and for a limited time. It is derived from the id of its row under a key of this suite, so that its
+//! A code works once and for a limited time. It is derived from the id of its row under a key of this service, so that its
 //! email can be written after the commit; the database has only its SHA-256.
 
 mod expiry;
@@ -16,10 +16,10 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use shared::authentication::{TOKEN_BYTES, token_hash};
 use shared::clock::Clock;
-use shared::config::Secret;
+use shared::config::DerivationOptions;
 use shared::database::Transaction;
 use shared::error::{Error, ErrorReason, Result};
-use shared::keys::key_for;
+use shared::keys::DerivedKey;
 use uuid::Uuid;
 
 use crate::audit::Kind;
@@ -113,9 +113,9 @@ pub struct Codes {
 }
 
 impl Codes {
-    /// The key is derived from `secret`.
-    pub fn new(secret: &Secret, clock: Clock) -> Self {
-        Self { key: key_for(secret, "account codes"), clock }
+    /// The key is derived from the service's secret.
+    pub fn new(secrets: &DerivationOptions, clock: Clock) -> Self {
+        Self { key: DerivedKey::new(secrets, "account codes").current, clock }
     }
 
     /// Derives the code with this id.

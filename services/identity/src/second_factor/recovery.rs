@@ -1,11 +1,11 @@
-//! Recovery codes of sixty bits each, derived from the id of their set under a key of this suite, so that a retry of the
+//! Recovery codes of sixty bits each, derived from the id of their set under a key of this service, so that a retry of the
 //! call that created them shows the same codes. Stored is only their HMAC under the factor's encrypted secret.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use shared::config::Secret;
+use shared::config::DerivationOptions;
 use shared::error::{Error, Result};
-use shared::keys::key_for;
+use shared::keys::DerivedKey;
 use uuid::Uuid;
 
 use super::totp::SharedSecret;
@@ -28,9 +28,9 @@ pub struct RecoveryCode(String);
 pub struct RecoveryKey(Hmac<Sha256>);
 
 impl RecoveryKey {
-    /// The key is derived from `secret`.
-    pub fn new(secret: &Secret) -> Self {
-        Self(key_for(secret, "recovery codes"))
+    /// The key is derived from the service's secret.
+    pub fn new(secrets: &DerivationOptions) -> Self {
+        Self(DerivedKey::new(secrets, "recovery codes").current)
     }
 
     pub fn codes(&self, id: Uuid) -> [RecoveryCode; CODES_PER_SET] {

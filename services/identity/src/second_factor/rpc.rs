@@ -43,7 +43,7 @@ struct LockedFactor {
 
 impl SecondFactorHandler {
     pub fn new(identity: Arc<Identity>) -> Self {
-        let recovery = RecoveryKey::new(&identity.context.options.service_secret);
+        let recovery = RecoveryKey::new(&identity.context.options.derivation);
         Self { identity, recovery }
     }
 

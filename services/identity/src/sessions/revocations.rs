@@ -128,6 +128,7 @@ mod tests {
     use shared::authentication::{Seen, SessionSource, token_hash};
     use shared::caller::Session;
     use shared::clock::Clock;
+    use shared::service_identity::PrincipalKeys;
     use tokio::sync::oneshot;
 
     use super::*;
@@ -149,8 +150,13 @@ mod tests {
     #[tokio::test]
     async fn a_committed_revocation_is_announced_even_if_the_call_is_dropped() {
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
-        let sessions =
-            Sessions::start(redis.clone(), Arc::new(NoSessions), Clock::default(), CancellationToken::new());
+        let sessions = Sessions::start(
+            redis.clone(),
+            PrincipalKeys::default(),
+            Arc::new(NoSessions),
+            Clock::default(),
+            CancellationToken::new(),
+        );
         let (retries, mut pending) = mpsc::channel(1);
         let (repeats, _) = mpsc::channel(1);
         let revocations = Revocations { sessions, redis, retries, repeats };

@@ -1,7 +1,7 @@
 //! The valid sessions: PostgreSQL is the source of truth, Redis has a copy that all services read.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -12,15 +12,21 @@ use shared::database::Database;
 use shared::error::Result;
 use shared::redis_store::RedisStore;
 use shared::service::ServiceContext;
+use shared::service_identity::PrivateKey;
 use uuid::Uuid;
 
 use super::{SessionOptions, queries};
+
+/// How long a copy in Redis is valid: one that somebody has kept from before a revocation works no longer than that.
+const COPY_LIFETIME: TimeDelta = TimeDelta::minutes(5);
 
 #[derive(Clone)]
 pub struct SessionStore {
     database: Database,
     worker: Database,
     redis: RedisStore,
+    /// Signs the copies.
+    key: PrivateKey,
     clock: Clock,
     pub options: SessionOptions,
 }
@@ -43,6 +49,7 @@ impl SessionStore {
             database: context.database.clone(),
             worker: context.worker.clone(),
             redis: context.redis.clone(),
+            key: context.options.principals.service_key.clone(),
             clock: context.clock.clone(),
             options,
         }
@@ -50,9 +57,10 @@ impl SessionStore {
 
     /// Copies a session to Redis in the background. If that fails, the other services ask this service instead.
     pub fn publish(&self, hash: TokenHash, session: WorkingSession) {
-        let redis = self.redis.clone();
+        let (redis, key) = (self.redis.clone(), self.key.clone());
+        let valid_until = session.expires_at.min(self.clock.now() + COPY_LIFETIME);
         tokio::spawn(async move {
-            if let Err(error) = redis.put_session(&hash, &session).await {
+            if let Err(error) = redis.put_session(&key, &hash, &session, valid_until).await {
                 tracing::debug!(%error, "a session could not be copied to Redis");
             }
         });

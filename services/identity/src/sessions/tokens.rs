@@ -7,8 +7,8 @@ use hmac::{Hmac, Mac};
 use rand::RngCore as _;
 use sha2::Sha256;
 use shared::authentication::{API_TOKEN_PREFIX, SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
-use shared::config::Secret;
-use shared::keys::key_for;
+use shared::config::DerivationOptions;
+use shared::keys::DerivedKey;
 use uuid::Uuid;
 
 const REFRESH_TOKEN_PREFIX: &str = "dfr_";
@@ -52,9 +52,9 @@ pub fn is_refresh_token(text: &str) -> bool {
 pub struct SuccessorKey(Hmac<Sha256>);
 
 impl SuccessorKey {
-    /// The key is derived from `secret`.
-    pub fn new(secret: &Secret) -> Self {
-        Self(key_for(secret, "session succession"))
+    /// The key is derived from the service's secret.
+    pub fn new(secrets: &DerivationOptions) -> Self {
+        Self(DerivedKey::new(secrets, "session succession").current)
     }
 
     pub fn tokens_after(&self, refresh_token: &str) -> Tokens {
@@ -72,9 +72,9 @@ impl SuccessorKey {
 pub struct ApiTokenKey(Hmac<Sha256>);
 
 impl ApiTokenKey {
-    /// The key is derived from `secret`.
-    pub fn new(secret: &Secret) -> Self {
-        Self(key_for(secret, "API tokens"))
+    /// The key is derived from the service's secret.
+    pub fn new(secrets: &DerivationOptions) -> Self {
+        Self(DerivedKey::new(secrets, "API tokens").current)
     }
 
     pub fn token(&self, id: Uuid) -> String {

@@ -2,7 +2,7 @@
 //! revision.
 
 use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
-use diesel::{QueryableByName, sql_query};
+use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::change_log::{BATCH, Cursor};
 use shared::database::Prepared;
@@ -25,6 +25,19 @@ pub(crate) async fn states(mut conn: &AsyncPgConnection, project_ids: &[Uuid]) -
         sql_query(format!("{STATES} WHERE r.project_id = ANY ($1)")).bind::<Array<SqlUuid>, _>(project_ids);
     let rows: Vec<AccessStateRow> = Prepared(query).load(&mut conn).await?;
     rows.into_iter().map(AccessState::try_from).collect()
+}
+
+/// The state of a project, unless it has this revision or never existed.
+pub(crate) async fn newer_state(
+    mut conn: &AsyncPgConnection,
+    project_id: Uuid,
+    known_revision: i64,
+) -> Result<Option<AccessState>> {
+    let query = sql_query(format!("{STATES} WHERE r.project_id = $1 AND r.revision <> $2"))
+        .bind::<SqlUuid, _>(project_id)
+        .bind::<BigInt, _>(known_revision);
+    let row = Prepared(query).get_result::<AccessStateRow>(&mut conn).await.optional()?;
+    row.map(AccessState::try_from).transpose()
 }
 
 /// The next states by project id, at most [`MAX_STATES`].

@@ -11,7 +11,6 @@ use tonic::{Request, Response, Status};
 
 use super::feed::{AccessFeed, Message};
 use super::{AccessState, MAX_STATES, count_fitting, queries, wire};
-use crate::projects::wire::project_id;
 use crate::schema::NAME;
 
 /// Messages buffered for a slow follower.
@@ -30,9 +29,9 @@ impl AccessServiceHandler {
         &self,
         request: Request<pb::GetProjectAccessRequest>,
     ) -> Result<Response<pb::ProjectAccess>, Status> {
-        let id = project_id(&request.get_ref().project_id)?;
+        let (id, known_revision) = wire::known_state(request.get_ref())?;
         let tx = self.context.worker.begin_background().await?;
-        let state = queries::states(&tx, &[id]).await?.into_iter().next();
+        let state = queries::newer_state(&tx, id, known_revision).await?;
         tx.finish();
         Ok(Response::new(state.unwrap_or_else(|| AccessState::unknown(id)).into()))
     }

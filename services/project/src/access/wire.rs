@@ -16,6 +16,15 @@ pub(crate) fn after(text: &str) -> Result<Uuid> {
     Ok(after)
 }
 
+/// Which project's state is asked for, and which revision of it is known.
+pub(crate) fn known_state(request: &pb::GetProjectAccessRequest) -> Result<(Uuid, i64)> {
+    let mut v = Violations::new();
+    let id = v.uuid("project_id", &request.project_id);
+    v.require(request.known_revision >= 0, "known_revision", "must not be negative");
+    v.finish()?;
+    Ok((id, request.known_revision))
+}
+
 impl From<AccessState> for pb::ProjectAccess {
     fn from(state: AccessState) -> Self {
         let mut message =

@@ -1,18 +1,18 @@
-//! Tokens of invitations: an HMAC of the invitation's id and generation under a key of the suite. No row of the
+//! Tokens of invitations: an HMAC of the invitation's id and generation under a key of this service. No row of the
 //! database holds one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use shared::config::Secret;
-use shared::keys::key_for;
+use shared::config::DerivationOptions;
+use shared::keys::DerivedKey;
 use uuid::Uuid;
 
 const PREFIX: &str = "dfi_";
 
 #[derive(Clone)]
-pub(crate) struct InvitationTokens(Hmac<Sha256>);
+pub(crate) struct InvitationTokens(DerivedKey);
 
 /// The parsed, unverified content of a token.
 #[derive(Clone, Debug)]
@@ -23,22 +23,22 @@ pub(crate) struct TokenClaim {
 
 impl InvitationTokens {
     /// Derives a key for this purpose alone.
-    pub(crate) fn new(secret: &Secret) -> Self {
-        Self(key_for(secret, "project invitations"))
+    pub(crate) fn new(secrets: &DerivationOptions) -> Self {
+        Self(DerivedKey::new(secrets, "project invitations"))
     }
 
     pub(crate) fn of(&self, id: Uuid, generation: i32) -> String {
-        let code = self.code(id, generation).finalize().into_bytes();
+        let code = code(&self.0.current, id, generation).finalize().into_bytes();
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode([&id.as_bytes()[..], &code[..]].concat()))
     }
 
     pub(crate) fn verify(&self, claim: &TokenClaim, generation: i32) -> bool {
-        self.code(claim.id, generation).verify_slice(&claim.code).is_ok()
+        self.0.is_any(|key| code(key, claim.id, generation).verify_slice(&claim.code).is_ok())
     }
+}
 
-    fn code(&self, id: Uuid, generation: i32) -> Hmac<Sha256> {
-        self.0.clone().chain_update(id.as_bytes()).chain_update(generation.to_be_bytes())
-    }
+fn code(key: &Hmac<Sha256>, id: Uuid, generation: i32) -> Hmac<Sha256> {
+    key.clone().chain_update(id.as_bytes()).chain_update(generation.to_be_bytes())
 }
 
 impl TokenClaim {

@@ -24,7 +24,6 @@ impl TaskHandler {
             self.context.pages.read::<AfterRank>(&page_query, request.page_size, &request.page_token)?;
         let size = page.size.min(MAX_MATCHES);
         let input = (&search, page.after, size);
-        let _slot = self.search_slots.acquire(&caller).await?;
         let mut matches = self
             .read_in_projects(
                 &caller,

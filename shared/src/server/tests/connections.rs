@@ -42,8 +42,8 @@ async fn a_connection_that_makes_no_call_is_closed() {
 async fn a_connection_with_a_call_lives_on_without_further_ones() {
     let server =
         Running::start_with(LimitOptions { first_request_seconds: 1, ..LimitOptions::default() }).await;
-    let mut client = server.siblings(SECRET).project_access();
-    let request = || pb::GetProjectAccessRequest { project_id: "port".into() };
+    let mut client = server.siblings().project_access();
+    let request = || pb::GetProjectAccessRequest { project_id: "port".into(), known_revision: 0 };
     let first = client.get_project_access(request()).await.unwrap().into_inner();
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert_eq!(client.get_project_access(request()).await.unwrap().into_inner(), first);

@@ -1,6 +1,7 @@
 //! Everything at once.
 
 use std::future::Future;
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 
@@ -15,6 +16,11 @@ const BYSTANDER: &str = "127.0.0.3";
 const CALLS: usize = 300;
 /// As many of each kind of attack are under way.
 const ATTACKS: usize = 20;
+/// Calls of the bystander before the attack, to compare with.
+const IDLE_CALLS: usize = 100;
+/// What the attacks may add to the memory of the process, in KiB: far more than the server's limits allow together, since
+/// attackers and other tests are in the same process.
+const MAX_GROWTH_KIB: u64 = 256 * 1024;
 
 fn small() -> LimitOptions {
     LimitOptions {
@@ -85,17 +91,43 @@ fn attack(server: &Running) -> JoinSet<()> {
     attacks
 }
 
+/// Calls once and returns how long that took.
+async fn timed(bystander: &Channel) -> Duration {
+    let start = Instant::now();
+    assert_eq!(outcome(bystander.clone(), OPEN_METHOD, EMPTY_MESSAGE.to_vec()).await, "Ok ");
+    start.elapsed()
+}
+
+fn percentile_99(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() * 99 / 100]
+}
+
+/// The resident memory of this process, in KiB.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 #[tokio::test]
 async fn all_attacks_of_one_address_at_once_fail_no_call_of_others() {
     let server = Running::start_with(small()).await;
-    let (began, attacks) = (std::time::Instant::now(), attack(&server));
     let mut bystander = server.channel_from(BYSTANDER);
+    let mut idle = Vec::new();
+    for _ in 0..IDLE_CALLS {
+        idle.push(timed(&bystander).await);
+    }
+    let memory = resident_kib();
+    let (began, attacks) = (Instant::now(), attack(&server));
+    let (mut attacked, mut peak) = (Vec::new(), memory);
     for call in 0..CALLS {
         // Again and again a new connection.
         if call % 50 == 0 {
             bystander = server.channel_from(BYSTANDER);
         }
-        assert_eq!(outcome(bystander.clone(), OPEN_METHOD, EMPTY_MESSAGE.to_vec()).await, "Ok ", "{call}");
+        attacked.push(timed(&bystander).await);
+        peak = peak.max(resident_kib());
         assert!(server.ask("hello").await.is_ok(), "{call}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -104,4 +136,10 @@ async fn all_attacks_of_one_address_at_once_fail_no_call_of_others() {
     let lookups = server.lookups.load(Ordering::SeqCst);
     assert!(lookups as u64 <= allowed, "{lookups} of {allowed}");
     drop(attacks);
+    let (idle, attacked, growth) = (percentile_99(idle), percentile_99(attacked), peak - memory);
+    // A machine that runs other tests may be too busy for a limit on time.
+    eprintln!(
+        "p99 of the bystander: idle {idle:?}, under attack {attacked:?}; memory {memory} KiB and {growth} KiB more"
+    );
+    assert!(growth < MAX_GROWTH_KIB, "{growth} KiB");
 }

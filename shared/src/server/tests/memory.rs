@@ -19,8 +19,9 @@ async fn ask_without_reading(
     size: usize,
     timeout: &str,
 ) -> Result<http::Response<tonic::body::Body>, Status> {
-    let message = pb::GetProjectAccessRequest { project_id: size.to_string() }.encode_to_vec();
-    let signature = ServiceSigner::new("task", SECRET.into()).authorization(ACCESS_METHOD);
+    let message =
+        pb::GetProjectAccessRequest { project_id: size.to_string(), known_revision: 0 }.encode_to_vec();
+    let signature = signer().authorization(ACCESS_METHOD);
     let body = whole(frame(0, u32::try_from(message.len()).unwrap(), &message));
     let head = request(ACCESS_METHOD).header("authorization", signature).header("grpc-timeout", timeout);
     send(channel.clone(), head.body(body).unwrap()).await
@@ -60,8 +61,9 @@ async fn an_answer_that_is_not_read_counts_until_its_deadline_and_then_ends() {
 #[tokio::test]
 async fn an_answer_that_is_not_read_over_http_1_ends_with_its_connection() {
     let server = Running::start().await;
-    let message = pb::GetProjectAccessRequest { project_id: "4000000".into() }.encode_to_vec();
-    let signature = ServiceSigner::new("task", SECRET.into()).authorization(ACCESS_METHOD);
+    let message =
+        pb::GetProjectAccessRequest { project_id: "4000000".into(), known_revision: 0 }.encode_to_vec();
+    let signature = signer().authorization(ACCESS_METHOD);
     let body = frame(0, u32::try_from(message.len()).unwrap(), &message);
     let head = format!(
         "POST {ACCESS_METHOD} HTTP/1.1\r\nhost: dafnck\r\ncontent-type: application/grpc-web\r\n\

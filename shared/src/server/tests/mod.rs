@@ -34,9 +34,9 @@ use crate::authentication::{
 };
 use crate::caller::{Caller, PeerAddress, Session};
 use crate::clock::Clock;
-use crate::config::SiblingOptions;
+use crate::config::{PrincipalOptions, SiblingOptions};
 use crate::redis_store::RedisStore;
-use crate::service_identity::ServiceSigner;
+use crate::service_identity::{KEY_BYTES, PrincipalKeys, PrivateKey, ServiceSigner};
 use crate::siblings::{Sibling, SiblingChannel, Siblings};
 use proto::common::GetServerInfoRequest;
 use proto::common::server_info_service_client::ServerInfoServiceClient;
@@ -146,7 +146,25 @@ struct Running {
     task: tokio::task::JoinHandle<anyhow::Result<()>>,
 }
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+fn key_of(name: &str) -> PrivateKey {
+    let mut bytes = [0; KEY_BYTES];
+    bytes.iter_mut().zip(name.bytes()).for_each(|(byte, letter)| *byte = letter);
+    PrivateKey::pem_of(&bytes).parse().unwrap()
+}
+
+/// Of the service that calls.
+fn signer() -> ServiceSigner {
+    ServiceSigner::new("task", key_of("task"))
+}
+
+fn principals() -> PrincipalOptions {
+    let keys = ["task", "project", "operator"].map(|name| format!("{name}:{}", key_of(name).public_key()));
+    PrincipalOptions {
+        service_key: key_of("project"),
+        principal_keys: keys.join(",").parse().unwrap(),
+        plain_text_networks: Vec::new(),
+    }
+}
 
 impl Running {
     async fn start() -> Self {
@@ -166,6 +184,7 @@ impl Running {
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
         let sessions = Sessions::start(
             redis,
+            PrincipalKeys::default(),
             Arc::new(OneSession { lookups: lookups.clone() }),
             Clock::default(),
             shutdown.clone(),
@@ -180,7 +199,7 @@ impl Running {
                 readiness: Arc::new(move || Box::pin(async move { is_ready })),
                 described_siblings: Vec::new(),
             }],
-            authentication: Authentication::new(sessions, SECRET.into())
+            authentication: Authentication::new(sessions, &principals())
                 .with_failures_per_second(limits.authentication_failures_per_second),
             proxies: ProxyOptions::default(),
             cors,
@@ -193,14 +212,18 @@ impl Running {
         Self { url, lookups, shutdown, task }
     }
 
-    fn siblings(&self, secret: &str) -> Siblings {
+    fn siblings(&self) -> Siblings {
+        self.siblings_of(&signer())
+    }
+
+    fn siblings_of(&self, signer: &ServiceSigner) -> Siblings {
         let urls = SiblingOptions { project_url: self.url.clone(), ..SiblingOptions::default() };
-        Siblings::new(&urls, &TlsOptions::default(), &ServiceSigner::new("task", secret.into())).unwrap()
+        Siblings::new(&urls, &TlsOptions::default(), signer).unwrap()
     }
 
     async fn ask(&self, what: &str) -> Result<String, Status> {
-        let request = pb::GetProjectAccessRequest { project_id: what.into() };
-        let answer = self.siblings(SECRET).project_access().get_project_access(request).await?;
+        let request = pb::GetProjectAccessRequest { project_id: what.into(), known_revision: 0 };
+        let answer = self.siblings().project_access().get_project_access(request).await?;
         Ok(answer.into_inner().project_id)
     }
 
@@ -252,22 +275,23 @@ async fn a_panic_is_an_internal_error_with_a_trace_and_the_server_goes_on() {
 #[tokio::test]
 async fn a_call_ends_with_its_deadline() {
     let server = Running::start().await;
-    let mut request = Request::new(pb::GetProjectAccessRequest { project_id: "sleep".into() });
+    let mut request =
+        Request::new(pb::GetProjectAccessRequest { project_id: "sleep".into(), known_revision: 0 });
     request.set_timeout(Duration::from_secs(1));
-    let refusal = server.siblings(SECRET).project_access().get_project_access(request).await.unwrap_err();
+    let refusal = server.siblings().project_access().get_project_access(request).await.unwrap_err();
     assert_eq!(summary(&refusal), "DeadlineExceeded DEADLINE_EXCEEDED");
 }
 
 #[tokio::test]
 async fn a_service_method_refuses_everyone_else() {
     let server = Running::start().await;
-    let request = || pb::GetProjectAccessRequest { project_id: "hello".into() };
+    let request = || pb::GetProjectAccessRequest { project_id: "hello".into(), known_revision: 0 };
 
     let mut anonymous = pb::access_service_client::AccessServiceClient::new(server.channel().await);
     let refusal = anonymous.get_project_access(request()).await.unwrap_err();
     assert_eq!(summary(&refusal), "PermissionDenied AUDIENCE_REFUSED");
 
-    let mut forger = server.siblings("fedcba9876543210fedcba9876543210").project_access();
+    let mut forger = server.siblings_of(&ServiceSigner::new("task", key_of("project"))).project_access();
     let refusal = forger.get_project_access(request()).await.unwrap_err();
     assert_eq!(summary(&refusal), "Unauthenticated SESSION_INVALID");
 }
@@ -320,7 +344,7 @@ async fn an_old_connection_is_replaced_while_calls_and_streams_go_on() {
         ..LimitOptions::default()
     };
     let server = Running::start_with(limits).await;
-    let client = server.siblings(SECRET).project_access();
+    let client = server.siblings().project_access();
     let mut stream = client
         .clone()
         .watch_project_access(pb::WatchProjectAccessRequest::default())
@@ -336,7 +360,7 @@ async fn an_old_connection_is_replaced_while_calls_and_streams_go_on() {
 
 /// Calls until the connection is another one. No call may fail.
 async fn until_on_another_connection(mut client: AccessServiceClient<SiblingChannel>) {
-    let request = || pb::GetProjectAccessRequest { project_id: "port".into() };
+    let request = || pb::GetProjectAccessRequest { project_id: "port".into(), known_revision: 0 };
     let first = client.get_project_access(request()).await.unwrap().into_inner();
     while client.get_project_access(request()).await.unwrap().into_inner() == first {}
 }
@@ -397,9 +421,8 @@ async fn reflection_lists_what_the_server_serves() {
 #[tokio::test]
 async fn shutdown_ends_open_streams_and_then_the_server() {
     let server = Running::start().await;
-    let mut client = pb::access_service_client::AccessServiceClient::new(
-        server.siblings(SECRET).channel(Sibling::Project),
-    );
+    let mut client =
+        pb::access_service_client::AccessServiceClient::new(server.siblings().channel(Sibling::Project));
     let mut stream =
         client.watch_project_access(pb::WatchProjectAccessRequest::default()).await.unwrap().into_inner();
 

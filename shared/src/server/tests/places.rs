@@ -109,7 +109,7 @@ async fn streams_of_strangers_never_stop_those_of_services() {
     refused(&streams, 11).await;
     assert_eq!(streams.iter().filter(|stream| !stream.is_finished()).count(), 7);
 
-    let mut client = AccessServiceClient::new(server.siblings(SECRET).channel(Sibling::Project));
+    let mut client = AccessServiceClient::new(server.siblings().channel(Sibling::Project));
     let mut feed = client.watch_project_access(pb::WatchProjectAccessRequest::default()).await.unwrap();
     assert!(feed.get_mut().message().now_or_never().is_none(), "the feed has ended");
     assert_ne!(server.health().await, 0, "the server does not say whether it is well");

@@ -26,6 +26,7 @@ import io.grpc.Status;
 import io.grpc.StatusException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.FutureTask;
@@ -121,7 +122,8 @@ final class FailureSteps {
     return "the response was lost, the retry returned the same task";
   }
 
-  private record SignatureVector(String name, String secret, long unixSeconds, String path, String authorization) {}
+  private record SignatureVector(
+      String name, String privateKey, long unixSeconds, String nonce, String path, String authorization) {}
 
   static String serviceSignature(Suite suite) throws Exception {
     var gson = new GsonBuilder().setFieldNamingPolicy(FieldNamingPolicy.LOWER_CASE_WITH_UNDERSCORES).create();
@@ -129,24 +131,26 @@ final class FailureSteps {
     var vectors = gson.fromJson(json, SignatureVector[].class);
     Check.that(vectors.length > 0, "there are no vectors");
     for (var vector : vectors) {
-      var header = new ServiceSignature(vector.name, vector.secret).headerAt(vector.path, vector.unixSeconds);
+      var signature = ServiceSignature.of(vector.name, vector.privateKey);
+      var header = signature.headerAt(vector.path, vector.unixSeconds, HexFormat.of().parseHex(vector.nonce));
       Check.equal(header, vector.authorization, "the signature of " + vector.name);
     }
-    var secret = System.getenv("DAFNCK_SIGNATURE_SECRET");
-    if (secret == null) {
-      return vectors.length + " vectors; no secret, no call";
+    var key = System.getenv("DAFNCK_BACKEND_KEY");
+    if (key == null) {
+      return vectors.length + " vectors; no key, no call";
     }
 
-    var code = createCode(suite, secret);
+    var code = createCode(suite, ServiceSignature.of("backend", key));
     var verify = VerifyEmailRequest.newBuilder().setRequestId(Suite.newId()).setCode(code.getCode()).build();
     Check.equal(suite.account.verifyEmail(verify).getEmail(), suite.email, "the verified address");
-    Check.refused(() -> createCode(suite, secret + "?"), Status.Code.UNAUTHENTICATED, "SESSION_INVALID");
+    var forged = ServiceSignature.of("operator", key);
+    Check.refused(() -> createCode(suite, forged), Status.Code.UNAUTHENTICATED, "SESSION_INVALID");
     return vectors.length + " vectors, and a call as the principal backend";
   }
 
-  private static AccountCode createCode(Suite suite, String secret) throws StatusException {
+  private static AccountCode createCode(Suite suite, ServiceSignature signature) throws StatusException {
     return AccountCodeServiceGrpc.newBlockingV2Stub(suite.identity)
-        .withCallCredentials(new ServiceSignature("backend", secret).credentials())
+        .withCallCredentials(signature.credentials())
         .createEmailVerificationCode(CreateEmailVerificationCodeRequest.newBuilder()
             .setUserId(suite.userId())
             .setDelivery(CodeDelivery.CODE_DELIVERY_RESPONSE)
