@@ -1,5 +1,5 @@
 use diesel::sql_query;
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel_async::SimpleAsyncConnection as _;
 use expect_test::expect;
 use local_servers::suite::Role;
 use prost::Message;
@@ -281,20 +281,20 @@ struct Scan {
     entries: i64,
 }
 
-/// The scans of documents and their indexes that a page of 51 needs, with the entries that each reads.
-async fn scans_of(conn: &mut AsyncPgConnection, who: &Actor, page: &str) -> Vec<Scan> {
+/// The scans of documents and their indexes that a page of 51 needs, with the entries that each reads. The server counts
+/// them for a connection, so each page has its own.
+async fn scans_of(suite: &Suite, who: &Actor, page: &str) -> Vec<Scan> {
+    let mut conn = suite.connect_as(Role::requests_of(content::NAME)).await;
     use diesel_async::RunQueryDsl as _;
     conn.batch_execute(&format!("BEGIN; SET LOCAL app.current_user_id = '{}'", who.id)).await.unwrap();
-    assert_eq!(sql_query(format!("SELECT * FROM {page}")).execute(conn).await.unwrap(), 51);
+    assert_eq!(sql_query(format!("SELECT * FROM {page}")).execute(&mut conn).await.unwrap(), 51);
     let scans = sql_query(
         "SELECT r.oid::regclass::text AS relation, pg_stat_get_xact_tuples_returned(r.oid) AS entries \
          FROM (SELECT indexrelid AS oid FROM pg_index WHERE indrelid = 'content.documents'::regclass \
              UNION ALL SELECT 'content.documents'::regclass) r \
          WHERE pg_stat_get_xact_numscans(r.oid) > 0",
     );
-    let scans = scans.load(conn).await.unwrap();
-    conn.batch_execute("ROLLBACK").await.unwrap();
-    scans
+    scans.load(&mut conn).await.unwrap()
 }
 
 #[tokio::test]
@@ -312,7 +312,6 @@ async fn every_order_walks_its_index_in_a_project_that_has_just_been_filled() {
         s.project.id, s.olga.id
     );
     s.suite.execute(&fill).await;
-    let mut conn = s.suite.connect_as(Role::requests_of(content::NAME)).await;
     for (order, middle, index) in [
         ("'created', true", "now() - interval '1 day'", "content.idx_documents_project_newest"),
         ("'created', false", "now() - interval '1 day'", "content.idx_documents_project_newest"),
@@ -322,7 +321,7 @@ async fn every_order_walks_its_index_in_a_project_that_has_just_been_filled() {
     ] {
         for after in ["NULL, NULL".to_owned(), format!("({middle})::text, '{}'", s.project.id)] {
             let page = format!("content.list_project_documents('{}', {order}, {after}, 51)", s.project.id);
-            let scans = scans_of(&mut conn, &s.olga, &page).await;
+            let scans = scans_of(&s.suite, &s.olga, &page).await;
             assert!(
                 matches!(&scans[..], [scan] if scan.relation == index && (51..=52).contains(&scan.entries)),
                 "{order} after {after}: {scans:?}"

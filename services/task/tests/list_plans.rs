@@ -2,7 +2,7 @@
 
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use local_servers::suite::Role;
 use testkit::*;
 
@@ -41,7 +41,6 @@ async fn every_order_walks_its_index_in_a_project_that_has_just_been_filled() {
     // The statistics are those of an empty table.
     suite.execute("ALTER TABLE task.tasks SET (autovacuum_enabled = off); ANALYZE task.tasks").await;
     insert_tasks(suite, project, &[olga.id, mia.id], TASKS).await;
-    let mut conn = suite.connect_as(Role::requests_of(task::NAME)).await;
     for (order, key) in ORDERS {
         for descending in [false, true] {
             for middle in [false, true] {
@@ -51,7 +50,7 @@ async fn every_order_walks_its_index_in_a_project_that_has_just_been_filled() {
                     "task.list_project_tasks('{}', '{order}', {descending}, {after}, {PAGE})",
                     project.id
                 );
-                let scans = scans_of(&mut conn, olga, &page).await;
+                let scans = scans_of(suite, olga, &page).await;
                 let [Scan { relation, entries }] = &scans[..] else {
                     panic!("{order}, descending {descending}, from the middle {middle}: {scans:?}")
                 };
@@ -66,10 +65,12 @@ async fn every_order_walks_its_index_in_a_project_that_has_just_been_filled() {
     }
 }
 
-/// The scans of tasks and their indexes that a page needs, with the entries that each reads.
-async fn scans_of(conn: &mut AsyncPgConnection, who: &Actor, page: &str) -> Vec<Scan> {
+/// The scans of tasks and their indexes that a page needs, with the entries that each reads. The server counts them for a
+/// connection, so each page has its own.
+async fn scans_of(suite: &Suite, who: &Actor, page: &str) -> Vec<Scan> {
+    let mut conn = suite.connect_as(Role::requests_of(task::NAME)).await;
     conn.batch_execute(&format!("BEGIN; SET LOCAL app.current_user_id = '{}'", who.id)).await.unwrap();
-    let found = sql_query(format!("SELECT * FROM {page}")).execute(conn).await.unwrap();
+    let found = sql_query(format!("SELECT * FROM {page}")).execute(&mut conn).await.unwrap();
     assert_eq!(found as i64, PAGE);
     let scans = sql_query(
         "SELECT r.oid::regclass::text AS relation, pg_stat_get_xact_tuples_returned(r.oid) AS entries \
@@ -77,7 +78,5 @@ async fn scans_of(conn: &mut AsyncPgConnection, who: &Actor, page: &str) -> Vec<
              UNION ALL SELECT 'task.tasks'::regclass) r \
          WHERE pg_stat_get_xact_numscans(r.oid) > 0",
     );
-    let scans = scans.load(conn).await.unwrap();
-    conn.batch_execute("ROLLBACK").await.unwrap();
-    scans
+    scans.load(&mut conn).await.unwrap()
 }
