@@ -209,7 +209,8 @@ impl Error {
 }
 
 /// The error of a call to a sibling service, which its own caller must not see: a busy or silent sibling is unavailable,
-/// anything else is a defect. Handle `NOT_FOUND` before.
+/// and so is one whose connection broke, which tonic reports as `INTERNAL` with a source. Anything else is a defect. Handle
+/// `NOT_FOUND` before.
 pub fn from_sibling(dependency: &'static str) -> impl Fn(Status) -> Error {
     move |status| match status.code() {
         Code::Unavailable
@@ -217,6 +218,7 @@ pub fn from_sibling(dependency: &'static str) -> impl Fn(Status) -> Error {
         | Code::ResourceExhausted
         | Code::Cancelled
         | Code::Unknown => Error::unavailable(dependency, status),
+        _ if std::error::Error::source(&status).is_some() => Error::unavailable(dependency, status),
         _ => Error::internal(status),
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn services(places: &Places) -> Vec<Finding> {
     told.map(|(((name, url), answer), is_of_another_suite)| match answer {
         _ if is_of_another_suite => Finding::critical(
             "service",
-            format!("{name} at {url} is of another suite: it does not know this one's service secret"),
+            format!("{name} at {url} is of another suite: it does not know this one's operator"),
             "start the suite of this data directory, or name the data directory of that one",
         ),
         Ok(true) => Finding::ok("service", format!("{name} is ready at {url}")),

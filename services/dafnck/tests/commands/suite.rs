@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use shared::service_identity::PrivateKey;
 use testkit::{Service, unused_port};
 use uuid::Uuid;
 
@@ -65,9 +66,9 @@ async fn services_elsewhere_are_named_by_ports_and_urls(machine: &Machine) {
         assert_eq!(ran.out.matches("ready").count() + ran.out.matches("alive").count(), 3, "{ran:?}");
     }
     ends(&machine.run("data", &["health", "--url", &stranger]).await, 0, "ready");
-    let secret = "another secret, also long enough to be one";
-    let stranger = machine.run("data", &["user", "list", "--service-secret", secret]).await;
-    ends(&stranger, 1, "Is it the suite's service secret?");
+    let key = PrivateKey::pem_of(&[7; 32]);
+    let stranger = machine.run("data", &["user", "list", "--operator-key", &key]).await;
+    ends(&stranger, 1, "Do the services know this key under this name?");
 }
 
 /// A data directory that remembers the same ports and passwords, but is of another suite.
@@ -78,13 +79,13 @@ async fn another_suite_on_the_same_ports_is_not_taken_for_it(machine: &Machine) 
     fs::create_dir_all(&other_servers).unwrap();
     fs::copy(data.join("suite.json"), other.join("suite.json")).unwrap();
     fs::copy(servers.join("secrets"), other_servers.join("secrets")).unwrap();
-    let secrets = r#"{"role_password": "a", "service_secret": "b", "encryption_keys": "c"}"#;
-    fs::write(other.join("suite-secrets"), secrets).unwrap();
+    fs::write(other.join("suite-secrets"), "{}").unwrap();
+    fs::write(other.join("operator-key"), PrivateKey::pem_of(&[7; 32])).unwrap();
     let looked = machine.doctor("other").await;
     ends(&looked, 2, "none of the 8 roles can use the database");
     assert_eq!(looked.out.matches("is of another suite").count(), 4, "{looked:?}");
     assert!(!looked.out.contains("is ready at"), "{looked:?}");
-    ends(&machine.run("other", &["user", "list"]).await, 1, "Is it the suite's service secret?");
+    ends(&machine.run("other", &["user", "list"]).await, 1, "Do the services know this key under this name?");
 }
 
 #[tokio::test]
