@@ -221,7 +221,7 @@ pub fn noise(count: usize) -> Vec<u8> {
 
 /// Paths of the objects in the store, also of incomplete ones, as `parts/<id>`.
 pub fn stored_files(suite: &Suite) -> Vec<String> {
-    let parts = suite.options.own::<StorageOptions>().storage_folder.join("parts");
+    let parts = suite.options.own::<StorageOptions>().storage_directory.join("parts");
     let Ok(entries) = std::fs::read_dir(parts) else { return Vec::new() };
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut paths: Vec<String> = names.map(|name| format!("parts/{name}")).collect();

@@ -120,7 +120,7 @@ async fn objects_without_a_row_are_deleted_at_the_next_start() {
     let suite = harness()
         .start_with(|options| {
             let long_ago = SystemTime::now() - Duration::from_secs(3 * 60 * 60);
-            let parts = options.own::<StorageOptions>().storage_folder.join("parts");
+            let parts = options.own::<StorageOptions>().storage_directory.join("parts");
             std::fs::create_dir_all(&parts).unwrap();
             for name in [old.clone(), format!("{old}#1")] {
                 File::create(parts.join(name)).unwrap().set_modified(long_ago).unwrap();

@@ -21,7 +21,7 @@ pub fn harness() -> Harness {
 
 fn insert_options(options: &mut Extensions, files: &Path) {
     options.insert(StorageOptions {
-        storage_folder: files.join(FILES),
+        storage_directory: files.join(FILES),
         bucket: BucketOptions::default(),
         limits: FileLimits { max_attachment_bytes: MAX_ATTACHMENT_BYTES, ..FileLimits::default() },
     });

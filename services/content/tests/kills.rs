@@ -182,7 +182,7 @@ async fn a_part_that_was_registered_and_not_written_is_collected() {
     killed_before_its_first_commit(&s).await;
     // As if killed a step earlier: the row is there, and no object.
     for file in stored_files(&s.suite) {
-        std::fs::remove_file(s.suite.options.own::<StorageOptions>().storage_folder.join(file)).unwrap();
+        std::fs::remove_file(s.suite.options.own::<StorageOptions>().storage_directory.join(file)).unwrap();
     }
     assert_eq!(recorded_files(&s.suite).await.len(), 1);
     nothing_is_left(&s).await;
@@ -194,7 +194,7 @@ async fn an_object_that_is_already_deleted_does_not_stop_the_collector() {
     let made = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
     until("stored", async || stored_files(&s.suite).len() == 1).await;
     // As if killed in between: the object is gone, and its row is there.
-    let path = s.suite.options.own::<StorageOptions>().storage_folder.join(&stored_files(&s.suite)[0]);
+    let path = s.suite.options.own::<StorageOptions>().storage_directory.join(&stored_files(&s.suite)[0]);
     std::fs::remove_file(path).unwrap();
     let request = pb::DeleteAttachmentRequest { attachment_id: made.id, ..Default::default() };
     s.olga.attachments().delete_attachment(request).await.unwrap();

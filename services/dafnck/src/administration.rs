@@ -15,8 +15,8 @@ use crate::paths::DATABASE;
 use crate::suite_settings::SuiteSettings;
 use local_servers::suite::NAMES;
 
-/// Where a URL has the name of a service in it.
-const PLACE: &str = "{service}";
+/// Stands for the name of a service in a URL.
+const SERVICE_PLACEHOLDER: &str = "{service}";
 
 /// The databases, under a role that may do more than the services.
 #[derive(Args, Clone, Debug)]
@@ -61,7 +61,7 @@ impl AdminOptions {
             return Ok(given.clone());
         }
         let LocalDatabases { connection, settings } = self.local()?;
-        let database = settings.databases.database_of(PLACE, DATABASE);
+        let database = settings.databases.database_of(SERVICE_PLACEHOLDER, DATABASE);
         Ok(connection.admin_url(settings.postgres_port, &database))
     }
 
@@ -114,7 +114,7 @@ impl RedisOptions {
 
 /// Whether the URL has a place for a service's name, so that each service has a database of its own.
 pub(crate) fn is_of_each(url: &Secret) -> bool {
-    url.expose().contains(PLACE)
+    url.expose().contains(SERVICE_PLACEHOLDER)
 }
 
 /// Whether a table is there.
@@ -130,5 +130,5 @@ pub(crate) async fn is_there(conn: &mut AsyncPgConnection, table: &str) -> anyho
 
 /// The URL of the database that a service has its schema in.
 pub(crate) fn with_service(url: &Secret, service: &str) -> Secret {
-    url.expose().replace(PLACE, service).into()
+    url.expose().replace(SERVICE_PLACEHOLDER, service).into()
 }

@@ -60,7 +60,7 @@ async fn renew(data_directory: &Path, servers: &LocalServers) -> anyhow::Result<
     Ok(())
 }
 
-/// Whom the operator's commands believe that they are the services of the suite, and how they are believed themselves.
+/// Whom the operator's commands trust that they are the services of the suite, and how they are trusted themselves.
 pub(crate) fn of_operator(data_directory: &Path) -> TlsOptions {
     let file = |name: &str| Some(data_directory.join(DIRECTORY).join(name));
     TlsOptions {

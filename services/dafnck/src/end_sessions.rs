@@ -140,7 +140,7 @@ async fn end_all(conn: &mut AsyncPgConnection) -> anyhow::Result<EndedCredential
     Ok(sql_query(END_ALL).get_result(conn).await?)
 }
 
-/// A letter that is still to be sent would bring a code that has ended.
+/// Ends all sessions, tokens, codes and challenges, and deletes queued emails, whose codes no longer work.
 const END_ALL: &str = "\
     WITH sessions AS ( \
         UPDATE identity.user_sessions SET is_active = FALSE WHERE is_active RETURNING user_id, session_token \
@@ -151,7 +151,7 @@ const END_ALL: &str = "\
         RETURNING id, user_id \
     ), challenges AS ( \
         DELETE FROM identity.second_factor_challenges \
-    ), letters AS ( \
+    ), emails AS ( \
         DELETE FROM identity.mail_outbox WHERE id IN (SELECT id FROM codes) \
     ), accounts AS ( \
         SELECT user_id, sum(session) AS sessions, sum(token) AS api_tokens, sum(code) AS codes FROM ( \

@@ -28,7 +28,7 @@ use crate::restore::refuse_damage;
 
 /// What `--help` says about the whole.
 pub const HELP: &str = "\
-Take `keep` often, as every 5 minutes: what is stored in between is in no copy. After
+Run `keep` every few minutes: files stored since the last run have no copy. After
 the databases were restored, `restore` puts back what that of content refers to.";
 
 /// How often `keep` begins anew because of other runs.
@@ -95,8 +95,8 @@ struct CheckOptions {
 #[derive(Args, Clone, Debug)]
 struct StoreOptions {
     /// Directory in which the content service keeps files. Not used with --storage-url
-    #[arg(long, env = "DAFNCK_STORAGE_FOLDER", default_value = ".local/files")]
-    storage_folder: PathBuf,
+    #[arg(long, env = "DAFNCK_STORAGE_DIRECTORY", default_value = ".local/files")]
+    storage_directory: PathBuf,
     /// S3 or a compatible store.
     #[command(flatten)]
     bucket: BucketOptions,
@@ -105,7 +105,7 @@ struct StoreOptions {
 /// Where the copies are: a directory or a bucket.
 #[derive(Args, Clone, Debug)]
 struct CopyOptions {
-    /// Directory of the copies, on another disk; made if missing. This or --copy-url
+    /// Directory of the copies, on another disk; created if missing. This or --copy-url
     #[arg(
         long,
         env = "DAFNCK_COPY_DIRECTORY",
@@ -147,7 +147,7 @@ async fn keep(options: &KeepOptions) -> anyhow::Result<()> {
     let _lock = match &options.copies.copy_directory {
         Some(directory) => {
             if options.store.bucket.storage_url.is_none() {
-                let store = ("the storage directory", options.store.storage_folder.as_path());
+                let store = ("the storage directory", options.store.storage_directory.as_path());
                 refuse_nested(("the directory of the copies", directory), store)?;
             }
             std::fs::create_dir_all(directory)
@@ -304,15 +304,15 @@ async fn connect(admin_url: &Secret) -> anyhow::Result<diesel_async::AsyncPgConn
 
 impl StoreOptions {
     fn open(&self) -> anyhow::Result<Storage> {
-        let directory = &self.storage_folder;
+        let directory = &self.storage_directory;
         let is_there = self.bucket.storage_url.is_some() || directory.is_dir();
         ensure!(
             is_there,
-            "there is no directory {}: give --storage-folder or --storage-url",
+            "there is no directory {}: give --storage-directory or --storage-url",
             directory.display()
         );
         Storage::open(&StorageOptions {
-            storage_folder: directory.clone(),
+            storage_directory: directory.clone(),
             bucket: self.bucket.clone(),
             limits: FileLimits::default(),
         })

@@ -25,7 +25,7 @@ const COMMON: [&str; 19] = [
     "mail_url",
     "registration",
     "storage_url",
-    "storage_folder",
+    "storage_directory",
     "backup_directory",
     "mirror",
     "copy_directory",

@@ -20,7 +20,7 @@ pub struct CompletionsOptions {
 /// Where to.
 #[derive(Args, Clone, Debug)]
 pub struct ManOptions {
-    /// Directory for the pages, made if missing
+    /// Directory for the pages, created if missing
     pub directory: PathBuf,
 }
 

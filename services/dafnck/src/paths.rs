@@ -38,7 +38,7 @@ impl LocalSuite {
     pub(crate) fn storage(&self) -> anyhow::Result<Storage> {
         let settings = SuiteSettings::read(&self.data_directory)?.unwrap_or_default();
         Storage::open(&StorageOptions {
-            storage_folder: self.data_directory.join(FILES),
+            storage_directory: self.data_directory.join(FILES),
             bucket: settings.bucket(&self.bucket),
             limits: FileLimits::default(),
         })

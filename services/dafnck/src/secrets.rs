@@ -34,14 +34,10 @@ const OUTSIDE_PRINCIPALS: [&str; 2] = ["operator", "backend"];
 #[serde(expecting = "an object")]
 pub struct Secrets {
     /// `role:password` pairs.
-    #[serde(default)]
     role_passwords: String,
-    #[serde(default)]
     services: BTreeMap<String, ServiceSecrets>,
     /// The public keys of those who call from outside.
-    #[serde(default)]
     outside_principals: BTreeMap<String, String>,
-    #[serde(default)]
     encryption_keys: String,
 }
 
@@ -63,7 +59,7 @@ impl Secrets {
         read_json(&path)?.with_context(|| format!("there is no {}", path.display()))
     }
 
-    /// Those of the data directory, which is made if missing.
+    /// Those of the data directory, which is created if missing.
     pub(super) fn load_or_make(data_directory: &Path) -> anyhow::Result<Self> {
         let path = data_directory.join(FILE);
         let context = || format!("cannot write {}", path.display());
@@ -218,18 +214,5 @@ mod tests {
         let pem = fs::read_to_string(directory.path().join("operator-key")).unwrap();
         let kept = fs::read_to_string(directory.path().join(FILE)).unwrap();
         assert!(!kept.contains(pem.lines().nth(1).unwrap()));
-    }
-
-    #[test]
-    fn a_former_data_directory_gets_what_it_lacks_and_keeps_its_other_secrets() {
-        let directory = tempfile::tempdir().unwrap();
-        let kept = r#"{"role_password": "a", "encryption_keys": "1:b"}"#;
-        fs::write(directory.path().join(FILE), kept).unwrap();
-        let completed = Secrets::load_or_make(directory.path()).unwrap();
-        assert_eq!(completed.encryption_keys, "1:b");
-        assert_eq!(completed.services.len(), NAMES.len());
-        let again = Secrets::load_or_make(directory.path()).unwrap();
-        assert!(completed.services == again.services);
-        assert_eq!(completed.role_passwords, again.role_passwords);
     }
 }

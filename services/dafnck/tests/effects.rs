@@ -1,6 +1,6 @@
 //! How soon each kind of change of access takes effect in task and content, without a token, from its answer on.
 //!
-//! DESIGN bounds it by the five seconds for which a copy is trusted: no call that begins later goes by the state before.
+//! `MAX_FEED_SILENCE` bounds it to five seconds for which a copy is trusted: no call that begins later goes by the state before.
 //! The figures are for those who look at the output.
 
 use crate::harness::harness;
@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 const ROUNDS: usize = 10;
 
 /// A project of Olga's with a task and a document, in which Mia is a member; Gus is a stranger.
-struct Scene {
+struct Fixture {
     olga: Actor,
     mia: Actor,
     gus: Actor,
@@ -29,14 +29,14 @@ struct Scene {
     suite: Suite,
 }
 
-async fn scene() -> Scene {
+async fn fixture() -> Fixture {
     let suite = harness().start().await;
     let [olga, mia, gus] = suite.guests(["olga", "mia", "gus"]).await;
     let project = olga.project("apollo").await;
     let task = olga.task(&project, "buy milk").await;
     let document = olga.document(&project, "plan", "up").await;
     olga.add(&project, &mia, ProjectRole::Member).await;
-    Scene { olga, mia, gus, project, task, document, suite }
+    Fixture { olga, mia, gus, project, task, document, suite }
 }
 
 fn mask(path: &str) -> Option<FieldMask> {
@@ -50,7 +50,7 @@ enum Service {
     Content,
 }
 
-impl Scene {
+impl Fixture {
     async fn read(&self, who: &Actor, at: Service) -> Result<(), Status> {
         match at {
             Service::Task => {
@@ -126,14 +126,14 @@ enum Change {
 }
 
 impl Change {
-    async fn make(self, scene: &Scene) {
+    async fn make(self, fixture: &Fixture) {
         match self {
-            Self::LowerMia => scene.give_mia(ProjectRole::Viewer).await,
-            Self::RaiseMia => scene.give_mia(ProjectRole::Member).await,
-            Self::Show => scene.show(ProjectVisibility::Internal).await,
-            Self::Hide => scene.show(ProjectVisibility::Private).await,
-            Self::Archive => scene.archive().await,
-            Self::Reopen => scene.reopen().await,
+            Self::LowerMia => fixture.give_mia(ProjectRole::Viewer).await,
+            Self::RaiseMia => fixture.give_mia(ProjectRole::Member).await,
+            Self::Show => fixture.show(ProjectVisibility::Internal).await,
+            Self::Hide => fixture.show(ProjectVisibility::Private).await,
+            Self::Archive => fixture.archive().await,
+            Self::Reopen => fixture.reopen().await,
         }
     }
 
@@ -147,21 +147,21 @@ impl Change {
         }
     }
 
-    async fn try_it(self, scene: &Scene, at: Service) -> Result<(), Status> {
+    async fn try_it(self, fixture: &Fixture, at: Service) -> Result<(), Status> {
         match self {
-            Self::LowerMia | Self::RaiseMia => scene.write(&scene.mia, at).await,
-            Self::Show | Self::Hide => scene.read(&scene.gus, at).await,
-            Self::Archive | Self::Reopen => scene.write(&scene.olga, at).await,
+            Self::LowerMia | Self::RaiseMia => fixture.write(&fixture.mia, at).await,
+            Self::Show | Self::Hide => fixture.read(&fixture.gus, at).await,
+            Self::Archive | Self::Reopen => fixture.write(&fixture.olga, at).await,
         }
     }
 
     /// How long until it is so at a service, from now on. No call that begins after the bound goes by what was before.
-    async fn time_of_effect(self, scene: &Scene, at: Service) -> Duration {
+    async fn time_of_effect(self, fixture: &Fixture, at: Service) -> Duration {
         let since = Instant::now();
         loop {
             let begun = since.elapsed();
             let answer =
-                self.try_it(scene, at).await.map_or_else(|refusal| summary(&refusal), |()| "OK".into());
+                self.try_it(fixture, at).await.map_or_else(|refusal| summary(&refusal), |()| "OK".into());
             if answer == self.answer() {
                 return since.elapsed();
             }
@@ -175,7 +175,7 @@ impl Change {
 
 #[tokio::test]
 async fn every_change_of_access_takes_effect_soon() {
-    let scene = scene().await;
+    let fixture = fixture().await;
     for there_and_back in [
         [Change::LowerMia, Change::RaiseMia],
         [Change::Show, Change::Hide],
@@ -184,10 +184,10 @@ async fn every_change_of_access_takes_effect_soon() {
         let mut times: [[Vec<Duration>; 2]; 2] = Default::default();
         for _ in 0..ROUNDS {
             for (change, [task, content]) in there_and_back.iter().zip(&mut times) {
-                change.make(&scene).await;
+                change.make(&fixture).await;
                 let both = tokio::join!(
-                    change.time_of_effect(&scene, Service::Task),
-                    change.time_of_effect(&scene, Service::Content)
+                    change.time_of_effect(&fixture, Service::Task),
+                    change.time_of_effect(&fixture, Service::Content)
                 );
                 task.push(both.0);
                 content.push(both.1);
@@ -208,23 +208,23 @@ fn report(change: Change, times: &mut [Vec<Duration>; 2]) {
 }
 
 /// The feed of access falls silent with its connection open, for the project service cannot read. Then task and content
-/// believe their copies for as long as DESIGN says, and from then on nobody: never open.
+/// trust their copies for as long as DESIGN says, and from then on nobody: never open.
 #[tokio::test]
 async fn a_feed_that_is_silent_is_not_believed_for_long() {
-    let scene = scene().await;
+    let fixture = fixture().await;
     for service in [Service::Task, Service::Content] {
-        scene.read(&scene.mia, service).await.unwrap();
+        fixture.read(&fixture.mia, service).await.unwrap();
     }
-    let mut admin = scene.suite.admin_of("project").await;
+    let mut admin = fixture.suite.admin_of("project").await;
     admin.batch_execute("BEGIN; LOCK TABLE project.access_revisions, project.change_log").await.unwrap();
     let since = Instant::now();
     let refused = async |service| {
         loop {
             let begun = since.elapsed();
-            match scene.read(&scene.mia, service).await {
+            match fixture.read(&fixture.mia, service).await {
                 // A heartbeat may have been on its way.
                 Ok(()) => {
-                    assert!(begun < MAX_FEED_SILENCE + Duration::from_secs(1), "{service:?} still believes")
+                    assert!(begun < MAX_FEED_SILENCE + Duration::from_secs(1), "{service:?} still trusts")
                 }
                 Err(refusal) => return refusal.code(),
             }
@@ -238,7 +238,7 @@ async fn a_feed_that_is_silent_is_not_believed_for_long() {
 
     admin.batch_execute("ROLLBACK").await.unwrap();
     for service in [Service::Task, Service::Content] {
-        until_ok("it comes back", MAX_FEED_SILENCE * 12, async || scene.read(&scene.mia, service).await)
+        until_ok("it comes back", MAX_FEED_SILENCE * 12, async || fixture.read(&fixture.mia, service).await)
             .await;
     }
 }

@@ -55,14 +55,14 @@ async fn download(who: &Actor, attachment: &content::Attachment) -> Result<Vec<u
 }
 
 /// A suite with two attachments, and where its copies go.
-struct Scene {
+struct Fixture {
     suite: Suite,
     olga: Actor,
     attachments: [content::Attachment; 2],
     copies: Vec<(&'static str, String)>,
 }
 
-impl Scene {
+impl Fixture {
     async fn with(copies: Vec<(&'static str, String)>) -> Self {
         let suite = harness().start().await;
         let olga = suite.guest("olga").await;
@@ -72,13 +72,13 @@ impl Scene {
     }
 
     fn store(&self) -> &Path {
-        &self.suite.options.own::<StorageOptions>().storage_folder
+        &self.suite.options.own::<StorageOptions>().storage_directory
     }
 
     async fn files(&self, arguments: &[&str], with_database: bool) -> Ran {
         let mut variables: Vec<(&str, &str)> =
             self.copies.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        variables.push(("DAFNCK_STORAGE_FOLDER", self.store().to_str().unwrap()));
+        variables.push(("DAFNCK_STORAGE_DIRECTORY", self.store().to_str().unwrap()));
         let url = self.suite.admin_url_of("content");
         if with_database {
             variables.push(("DAFNCK_ADMIN_URL", url.expose()));
@@ -144,8 +144,8 @@ fn first_below(directory: &Path) -> PathBuf {
 async fn attachments_come_back_from_a_directory_and_a_damaged_copy_is_named() {
     let directory = TempDir::new().unwrap();
     let copies = directory.path().join("copies");
-    let scene = Scene::with(vec![("DAFNCK_COPY_DIRECTORY", copies.to_str().unwrap().to_owned())]).await;
-    let early = scene.files(&["check"], false).await;
+    let fixture = Fixture::with(vec![("DAFNCK_COPY_DIRECTORY", copies.to_str().unwrap().to_owned())]).await;
+    let early = fixture.files(&["check"], false).await;
     assert!(early.code == Some(1) && early.err.contains("holds no copies of files"), "{early:?}");
     let damage = || {
         let path = first_below(&copies.join("files"));
@@ -155,26 +155,26 @@ async fn attachments_come_back_from_a_directory_and_a_damaged_copy_is_named() {
         let name = path.strip_prefix(copies.join("files")).unwrap().display().to_string();
         format!("the copy of {name} is damaged")
     };
-    scene.is_lost_and_restored(damage).await;
+    fixture.is_lost_and_restored(damage).await;
 }
 
 #[tokio::test]
 async fn attachments_come_back_from_a_bucket_and_a_lost_copy_is_named() {
     let bucket = Bucket::start().await;
-    let scene = Scene::with(in_bucket(&bucket)).await;
+    let fixture = Fixture::with(in_bucket(&bucket)).await;
     let lose = || {
         let name = bucket.objects().into_iter().find(|name| name.starts_with("files/")).unwrap();
         bucket.delete(&name);
         format!("the copy of {} is missing", name.strip_prefix("files/").unwrap())
     };
-    scene.is_lost_and_restored(lose).await;
+    fixture.is_lost_and_restored(lose).await;
     assert!(bucket.objects().contains(&"files.manifest".to_owned()));
 }
 
 /// A store in a directory, with one object.
 async fn store_with(directory: &TempDir, name: &str) -> Storage {
     let store = Storage::open(&StorageOptions {
-        storage_folder: directory.path().to_owned(),
+        storage_directory: directory.path().to_owned(),
         bucket: BucketOptions::default(),
         limits: FileLimits::default(),
     });
@@ -209,23 +209,23 @@ async fn of_two_runs_in_one_bucket_none_forgets_what_the_other_has_copied() {
 #[tokio::test]
 async fn of_two_processes_at_once_in_one_bucket_both_succeed() {
     let bucket = Bucket::start().await;
-    let scene = Scene::with(in_bucket(&bucket)).await;
-    let ran = futures::future::join_all((0..3).map(|_| scene.files(&["keep"], false))).await;
+    let fixture = Fixture::with(in_bucket(&bucket)).await;
+    let ran = futures::future::join_all((0..3).map(|_| fixture.files(&["keep"], false))).await;
     for ran in ran {
         assert!(ran.code == Some(0) && ran.out.starts_with("2 copies; "), "{ran:?}");
     }
-    let checked = scene.succeeds(&["check"], true).await;
+    let checked = fixture.succeeds(&["check"], true).await;
     assert!(checked.contains("2 objects with 10 bytes are referred to, 0 are younger"), "{checked}");
 }
 
 #[tokio::test]
 async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copies_is_not_missed() {
     let directory = TempDir::new().unwrap();
-    let scene =
-        Scene::with(vec![("DAFNCK_COPY_DIRECTORY", directory.path().to_str().unwrap().to_owned())]).await;
-    scene.succeeds(&["keep"], false).await;
-    fs::remove_file(first_below(scene.store())).unwrap();
-    scene.succeeds(&["keep"], false).await;
+    let fixture =
+        Fixture::with(vec![("DAFNCK_COPY_DIRECTORY", directory.path().to_str().unwrap().to_owned())]).await;
+    fixture.succeeds(&["keep"], false).await;
+    fs::remove_file(first_below(fixture.store())).unwrap();
+    fixture.succeeds(&["keep"], false).await;
     let manifest = directory.path().join("files.manifest");
     let seen = |days: i64| {
         let gone_at = chrono::Utc::now() - chrono::TimeDelta::days(days);
@@ -240,19 +240,25 @@ async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copi
         fs::write(&manifest, lines.collect::<String>()).unwrap();
     };
     seen(30);
-    assert_eq!(scene.succeeds(&["keep"], false).await, "2 copies; 0 new with 0 bytes, 0 healed, 0 removed\n");
+    assert_eq!(
+        fixture.succeeds(&["keep"], false).await,
+        "2 copies; 0 new with 0 bytes, 0 healed, 0 removed\n"
+    );
     seen(32);
-    assert_eq!(scene.succeeds(&["keep"], false).await, "1 copies; 0 new with 0 bytes, 0 healed, 1 removed\n");
+    assert_eq!(
+        fixture.succeeds(&["keep"], false).await,
+        "1 copies; 0 new with 0 bytes, 0 healed, 1 removed\n"
+    );
 
     // Of what the database refers to, one has no copy: missed if it was there at the last copying, not if it came later.
-    let mut admin = scene.suite.admin_of("content").await;
+    let mut admin = fixture.suite.admin_of("content").await;
     let earlier = "UPDATE content.stored_parts SET changed_at = now() - interval '1 hour'";
     admin.batch_execute(earlier).await.unwrap();
-    let missed = scene.files(&["check"], true).await;
+    let missed = fixture.files(&["check"], true).await;
     assert!(missed.code == Some(1) && missed.err.contains("is not in the backup"), "{missed:?}");
     let later = "UPDATE content.stored_parts SET changed_at = now() + interval '1 minute'";
     admin.batch_execute(later).await.unwrap();
-    let checked = scene.succeeds(&["check"], true).await;
+    let checked = fixture.succeeds(&["check"], true).await;
     assert!(
         checked.ends_with("1 objects with 8 bytes are referred to, 1 are younger than that\n")
             || checked.ends_with("1 objects with 2 bytes are referred to, 1 are younger than that\n"),
@@ -261,7 +267,7 @@ async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copi
 
     let stale = chrono::Utc::now() - chrono::TimeDelta::hours(27);
     fs::write(directory.path().join("files.kept"), stale.to_rfc3339()).unwrap();
-    let stale = scene.files(&["check"], false).await;
+    let stale = fixture.files(&["check"], false).await;
     assert!(stale.code == Some(1) && stale.err.contains("for more than 26 hours"), "{stale:?}");
 }
 

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A project of Olga's with a task and a document, in which Mia is a member.
-struct Scene {
+struct Fixture {
     suite: Suite,
     olga: Actor,
     mia: Actor,
@@ -24,16 +24,16 @@ struct Scene {
     document_id: String,
 }
 
-async fn scene() -> Scene {
+async fn fixture() -> Fixture {
     let suite = harness().start().await;
     let [olga, mia] = suite.guests(["olga", "mia"]).await;
     let project = olga.project("apollo").await;
     let task_id = olga.task(&project, "buy milk").await.id;
     let document_id = olga.document(&project, "plan", "up").await.id;
     olga.add(&project, &mia, ProjectRole::Member).await;
-    let scene = Scene { suite, olga, mia, project, task_id, document_id };
-    scene.look(None).await.unwrap();
-    scene
+    let fixture = Fixture { suite, olga, mia, project, task_id, document_id };
+    fixture.look(None).await.unwrap();
+    fixture
 }
 
 fn asking<T>(message: T, token: Option<&str>) -> Request<T> {
@@ -48,7 +48,7 @@ fn token_of<T>(answer: &Response<T>) -> String {
     answer.metadata().get(CONSISTENCY_TOKEN).unwrap().to_str().unwrap().to_owned()
 }
 
-impl Scene {
+impl Fixture {
     async fn task(&self, token: Option<&str>) -> Result<(), Status> {
         let request = GetTaskRequest { task_id: self.task_id.clone() };
         self.mia.tasks().get_task(asking(request, token)).await.map(|_| ())
@@ -116,55 +116,55 @@ async fn time_of_effect(look: impl AsyncFn() -> Result<(), Status>) -> Effect {
 }
 
 /// Sets the copies back to a state in which Mia is still in, as if the feed had not come through yet.
-async fn make_copies_stale(scene: &Scene) {
-    let [project, mia] = [scene.project.id.clone(), scene.mia.id.to_string()];
+async fn make_copies_stale(fixture: &Fixture) {
+    let [project, mia] = [fixture.project.id.clone(), fixture.mia.id.to_string()];
     for schema in ["task", "content"] {
         let back = format!(
             "UPDATE {schema}.project_access SET revision = revision - 1 WHERE project_id = '{project}'; \
              INSERT INTO {schema}.project_access_members VALUES ('{project}', '{mia}', 'member')"
         );
-        scene.suite.execute(&back).await;
+        fixture.suite.execute(&back).await;
     }
 }
 
 #[tokio::test]
 async fn whoever_brings_the_token_of_a_removal_gets_no_older_answer() {
-    let scene = scene().await;
-    let token = scene.remove_mia().await;
-    scene.times_until_out().await;
-    make_copies_stale(&scene).await;
-    scene.look(None).await.expect("the copies say that she is in");
+    let fixture = fixture().await;
+    let token = fixture.remove_mia().await;
+    fixture.times_until_out().await;
+    make_copies_stale(&fixture).await;
+    fixture.look(None).await.expect("the copies say that she is in");
 
-    for outcome in [scene.task(Some(&token)).await, scene.document(Some(&token)).await] {
+    for outcome in [fixture.task(Some(&token)).await, fixture.document(Some(&token)).await] {
         assert_eq!(summary(&outcome.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
     }
-    let outcome = scene.look(None).await;
+    let outcome = fixture.look(None).await;
     assert_eq!(summary(&outcome.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND", "what was learned is kept");
 }
 
 #[tokio::test]
 async fn a_removal_is_never_missed_with_its_token() {
-    let scene = scene().await;
+    let fixture = fixture().await;
     for _ in 0..10 {
-        let token = scene.remove_mia().await;
-        let outcomes = tokio::join!(scene.task(Some(&token)), scene.document(Some(&token)));
+        let token = fixture.remove_mia().await;
+        let outcomes = tokio::join!(fixture.task(Some(&token)), fixture.document(Some(&token)));
         for outcome in [outcomes.0, outcomes.1] {
             assert_eq!(summary(&outcome.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
         }
-        let token = scene.add_mia().await;
-        scene.look(Some(&token)).await.unwrap();
+        let token = fixture.add_mia().await;
+        fixture.look(Some(&token)).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn what_cannot_be_had_in_time_is_unavailable() {
-    let scene = scene().await;
-    let token: ConsistencyToken = scene.remove_mia().await.parse().unwrap();
+    let fixture = fixture().await;
+    let token: ConsistencyToken = fixture.remove_mia().await.parse().unwrap();
     let ahead = ConsistencyToken { revision: token.revision + 1_000, ..token };
     let unheard = ConsistencyToken { project_id: new_id().parse().unwrap(), ..token };
     for token in [ahead, unheard] {
         let token = token.to_string();
-        for outcome in [scene.task(Some(&token)).await, scene.document(Some(&token)).await] {
+        for outcome in [fixture.task(Some(&token)).await, fixture.document(Some(&token)).await] {
             assert_eq!(summary(&outcome.unwrap_err()), "UNAVAILABLE DEPENDENCY_UNAVAILABLE");
         }
     }
@@ -172,14 +172,14 @@ async fn what_cannot_be_had_in_time_is_unavailable() {
 
 #[tokio::test]
 async fn a_malformed_token_is_refused_by_every_kind_of_call() {
-    let scene = scene().await;
-    let many = vec![scene.remove_mia().await; 9].join(",");
+    let fixture = fixture().await;
+    let many = vec![fixture.remove_mia().await; 9].join(",");
     for garbage in ["garbage", "", many.as_str()] {
         let download = DownloadAttachmentRequest { attachment_id: new_id(), ..Default::default() };
-        let download = scene.olga.attachments().download_attachment(asking(download, Some(garbage))).await;
+        let download = fixture.olga.attachments().download_attachment(asking(download, Some(garbage))).await;
         for refusal in [
-            scene.task(Some(garbage)).await.unwrap_err(),
-            scene.document(Some(garbage)).await.unwrap_err(),
+            fixture.task(Some(garbage)).await.unwrap_err(),
+            fixture.document(Some(garbage)).await.unwrap_err(),
             download.err().unwrap(),
         ] {
             assert_eq!(summary(&refusal), "INVALID_ARGUMENT INVALID_FIELDS", "{garbage}");
@@ -188,21 +188,21 @@ async fn a_malformed_token_is_refused_by_every_kind_of_call() {
     }
 }
 
-/// How soon a removal takes effect without a token, from its answer on. DESIGN bounds it by the five seconds for which a
+/// How soon a removal takes effect without a token, from its answer on. `MAX_FEED_SILENCE` bounds it to five seconds for which a
 /// copy is trusted: no call that begins later is let in. The figures are for those who look at the output.
 #[tokio::test]
 async fn a_removal_takes_effect_soon() {
     const REMOVALS: usize = 50;
-    let scene = scene().await;
+    let fixture = fixture().await;
     let mut times: [Vec<Duration>; 2] = [Vec::new(), Vec::new()];
     for _ in 0..REMOVALS {
-        scene.remove_mia().await;
-        for (times, effect) in times.iter_mut().zip(scene.times_until_out().await) {
+        fixture.remove_mia().await;
+        for (times, effect) in times.iter_mut().zip(fixture.times_until_out().await) {
             assert!(effect.last_let_in < shared::access::MAX_FEED_SILENCE, "{:?}", effect.last_let_in);
             times.push(effect.refused);
         }
-        let token = scene.add_mia().await;
-        scene.look(Some(&token)).await.unwrap();
+        let token = fixture.add_mia().await;
+        fixture.look(Some(&token)).await.unwrap();
     }
     for (service, mut times) in ["task", "content"].into_iter().zip(times) {
         times.sort_unstable();

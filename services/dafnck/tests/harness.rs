@@ -32,7 +32,7 @@ fn insert_options(options: &mut Extensions, files: &Path) {
         ..IdentityOptions::default()
     });
     options.insert(StorageOptions {
-        storage_folder: files.join(FILES),
+        storage_directory: files.join(FILES),
         bucket: BucketOptions::default(),
         limits: FileLimits { max_attachment_bytes: MAX_ATTACHMENT_BYTES, ..FileLimits::default() },
     });

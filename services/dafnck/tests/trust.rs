@@ -142,7 +142,7 @@ async fn who_writes_redis_makes_no_session() {
         assert_eq!(answers(&suite, &token).await, "UNAUTHENTICATED SESSION_INVALID");
     }
 
-    // What identity has signed is believed; identity itself does not know this session.
+    // What identity has signed is trusted; identity itself does not know this session.
     until_ok("the session works", TIMEOUT, async || match answers(&suite, &genuine).await {
         answer if answer == "OK" => Ok(()),
         answer => Err(answer),

@@ -58,7 +58,7 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
     Constraint { name: "users_email_key", rule: Rule::Taken("email") },
     Constraint { name: "users_username_key", rule: Rule::Taken("username") },
     Constraint { name: "idx_users_username_lower", rule: Rule::Taken("username") },
-    Constraint { name: "chk_email_format", rule: Rule::Invalid("email", "must be an e-mail address") },
+    Constraint { name: "chk_email_format", rule: Rule::Invalid("email", "must be an email address") },
     Constraint {
         name: "chk_username_length",
         rule: Rule::Invalid("username", "must have 3 to 50 characters"),

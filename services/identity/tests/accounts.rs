@@ -145,7 +145,7 @@ async fn confirm_email_change_takes_the_code_and_notifies_both_addresses() {
     let olga = suite.user("olga").await;
     olga.account().request_email_change(new_address(&olga, "New@example.org")).await.unwrap();
     let asked = suite.mail_to("olga@example.org", 1).await;
-    assert_eq!(asked.subject, "Your e-mail address is to change");
+    assert_eq!(asked.subject, "Your email address is to change");
     let code = suite.mail_to("new@example.org", 1).await.code();
     let mut auth = suite.anonymous().auth();
     assert_eq!(
@@ -161,7 +161,7 @@ async fn confirm_email_change_takes_the_code_and_notifies_both_addresses() {
     assert!(user.email_verified && user.email == "new@example.org");
     for (address, count) in [("olga@example.org", 2), ("new@example.org", 2)] {
         let told = suite.mail_to(address, count).await;
-        assert!(told.subject == "Your e-mail address has changed" && told.text.contains("new@example.org"));
+        assert!(told.subject == "Your email address has changed" && told.text.contains("new@example.org"));
     }
     suite.anonymous().account().confirm_email_change(request).await.unwrap();
     let again = suite.anonymous().account().confirm_email_change(confirmation(&code)).await;

@@ -38,7 +38,7 @@ async fn verify_email_takes_the_code_from_the_email() {
     let olga = suite.user("olga").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
     let mail = suite.mail_to("olga@example.org", 1).await;
-    assert_eq!(mail.subject, "Confirm your e-mail address");
+    assert_eq!(mail.subject, "Confirm your email address");
     assert!(!is_verified(&olga).await);
 
     let answer = suite.anonymous().account().verify_email(verification(&mail.code())).await.unwrap();

@@ -41,7 +41,7 @@ async fn a_killed_process_loses_and_duplicates_nothing() {
 }
 
 #[tokio::test]
-async fn no_call_fails_during_a_rolling_restart() {
+async fn no_call_fails_while_every_process_is_replaced() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let end = tomorrow();

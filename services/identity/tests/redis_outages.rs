@@ -55,7 +55,7 @@ async fn a_session_revoked_without_redis_ends_at_once_here_and_soon_elsewhere() 
     is_over(&olga).await;
 }
 
-/// A replica answers with what its primary last sent: it is not believed.
+/// A replica answers with what its primary last sent: it is not trusted.
 #[tokio::test]
 async fn what_is_revoked_while_redis_is_read_only_ends_at_once_here_and_soon_elsewhere() {
     let suite = harness().start_alone().await;
@@ -196,7 +196,7 @@ async fn addresses_and_second_factors_change_while_redis_is_down() {
     suite.anonymous().account().confirm_email_change(request.clone()).await.unwrap();
     let again = suite.anonymous().account().confirm_email_change(request).await.unwrap().into_inner();
     assert_eq!(again.email, "new@example.org");
-    assert_eq!(suite.mail_to("new@example.org", 2).await.subject, "Your e-mail address has changed");
+    assert_eq!(suite.mail_to("new@example.org", 2).await.subject, "Your email address has changed");
     let renewal = pb::CreateRecoveryCodesRequest { request_id: new_id(), proof: by_recovery(&codes[0]) };
     let renewed = olga.account().create_recovery_codes(renewal.clone()).await.unwrap().into_inner();
     let again = olga.account().create_recovery_codes(renewal).await.unwrap().into_inner();

@@ -40,7 +40,7 @@ async fn every_change_of_the_second_factor_is_emailed() {
     }
     assert_eq!(suite.mail_to(OLGA, 5).await.subject, "Your second factor was removed");
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
-    assert_eq!(suite.mail_to(OLGA, 6).await.subject, "Confirm your e-mail address", "told once");
+    assert_eq!(suite.mail_to(OLGA, 6).await.subject, "Confirm your email address", "told once");
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_wrong_code_changes_nothing_and_sends_no_email() {
     let answer = olga.account().confirm_second_factor(request).await;
     assert_eq!(refusal(answer), "PERMISSION_DENIED SECOND_FACTOR_INVALID");
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
-    assert_eq!(suite.mail_to(OLGA, 1).await.subject, "Confirm your e-mail address");
+    assert_eq!(suite.mail_to(OLGA, 1).await.subject, "Confirm your email address");
 }
 
 #[tokio::test]

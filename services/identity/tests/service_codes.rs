@@ -49,7 +49,7 @@ async fn a_backend_has_codes_emailed() {
     };
     backend(&suite).create_email_change_code(request).await.unwrap();
     suite.mail_to("new@example.org", 1).await.code();
-    assert_eq!(suite.mail_to("olga@example.org", 2).await.subject, "Your e-mail address is to change");
+    assert_eq!(suite.mail_to("olga@example.org", 2).await.subject, "Your email address is to change");
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_backend_learns_that_an_address_is_taken() {
         backend.create_email_change_code(request("new@example.org", returned)).await.unwrap().into_inner();
     let confirm = pb::ConfirmEmailChangeRequest { request_id: new_id(), code: made.code.unwrap() };
     suite.anonymous().account().confirm_email_change(confirm).await.unwrap();
-    assert_eq!(suite.mail_to("olga@example.org", 2).await.subject, "Your e-mail address has changed");
+    assert_eq!(suite.mail_to("olga@example.org", 2).await.subject, "Your email address has changed");
     assert_eq!(suite.mails_to("olga@example.org").len(), 2, "of the change that there was, and of no other");
 }
 

@@ -26,7 +26,7 @@ pub struct Certificate {
     pub key: Secret,
 }
 
-/// What the servers show, and whom clients have to believe for it.
+/// What the servers show, and whom clients have to trust for it.
 #[derive(Clone, Debug)]
 pub struct ServerCertificates {
     /// PEM of the authorities.
@@ -85,7 +85,7 @@ impl TlsDirectory {
         fs::rename(&unfinished, self.directory.join(name)).with_context(|| format!("cannot write {name}"))
     }
 
-    /// The authorities that clients have to believe.
+    /// The authorities that clients have to trust.
     pub(crate) fn authority(&self) -> PathBuf {
         self.directory.join(AUTHORITY)
     }

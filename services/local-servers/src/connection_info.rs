@@ -1,4 +1,4 @@
-//! How clients reach the private servers: passwords, ports, and whom to believe.
+//! How clients reach the private servers: passwords, ports, and whom to trust.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub const ADMIN: &str = "dafnck_admin";
 
 /// Where certificates are, in the data directory. It is there exactly while the servers speak TLS and nothing else.
 pub(crate) const TLS_DIRECTORY: &str = "tls";
-/// The authorities to believe, in there.
+/// The authorities to trust, in there.
 pub(crate) const AUTHORITY: &str = "ca.pem";
 
 /// How clients reach the servers of a data directory.
@@ -39,7 +39,7 @@ impl ConnectionInfo {
         Self { secrets, authority }
     }
 
-    /// PEM file with the authorities to believe, where the servers speak TLS.
+    /// PEM file with the authorities to trust, where the servers speak TLS.
     pub fn authority(&self) -> Option<&Path> {
         self.authority.as_deref()
     }
@@ -78,7 +78,7 @@ impl ConnectionInfo {
     }
 }
 
-/// The authorities that clients of the servers on a data directory have to believe, if those speak TLS.
+/// The authorities that clients of the servers on a data directory have to trust, if those speak TLS.
 fn authority_of(data: &Path) -> Option<PathBuf> {
     Some(data.join(TLS_DIRECTORY).join(AUTHORITY)).filter(|authority| authority.exists())
 }

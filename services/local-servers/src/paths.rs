@@ -129,7 +129,7 @@ pub fn make_server_directory(directory: &Path, identity: Identity) -> Result<()>
     Ok(())
 }
 
-/// Sets permission bits whatever the umask message.
+/// Sets permission bits regardless of the umask.
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode))
         .with_context(|| format!("cannot set the mode of {}", path.display()))

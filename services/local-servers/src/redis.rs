@@ -116,7 +116,7 @@ impl RedisServer {
     /// SHUTDOWN, saving lasting data; by signals if it does not obey.
     pub(crate) async fn stop(&self, process: &mut ServerProcess) -> Result<()> {
         let command = if self.temporary { "SHUTDOWN NOSAVE" } else { "SHUTDOWN SAVE" };
-        // It answers by ending; whatever else it message, the signals follow.
+        // It answers by ending; if it does not end, signals follow.
         if self.ask(command).await.is_ok_and(|answer| !answer.contains("-ERR"))
             && process.ended_within(SHUTDOWN_LIMIT).await?
         {

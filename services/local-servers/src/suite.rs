@@ -144,7 +144,7 @@ impl SuiteOptions {
         self.certificates.as_ref().map(|directory| directory.join(file))
     }
 
-    /// Whom a service believes, and how it is believed itself.
+    /// Whom a service trusts, and how it is trusted itself.
     pub fn tls_of(&self, name: &str) -> TlsOptions {
         TlsOptions {
             tls_certificate: self.certificate(&format!("{name}.pem")),

@@ -76,7 +76,7 @@ async fn the_access_copy_is_trusted_for_a_bounded_time() {
         let before = way.asked.load(Ordering::Relaxed);
         get(&olga, &task).await.is_ok() && way.asked.load(Ordering::Relaxed) == before
     };
-    until("the copy is believed without asking", WAIT_LIMIT, is_believed).await;
+    until("the copy is trusted without asking", WAIT_LIMIT, is_believed).await;
 
     way.cut.cancel();
     assert_eq!(get(&olga, &task).await.unwrap(), task);
@@ -86,5 +86,5 @@ async fn the_access_copy_is_trusted_for_a_bounded_time() {
         Ok(_) => false,
         Err(refusal) => summary(&refusal) == unavailable,
     };
-    until("the copy is no longer believed", WAIT_LIMIT, is_silent).await;
+    until("the copy is no longer trusted", WAIT_LIMIT, is_silent).await;
 }

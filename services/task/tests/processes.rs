@@ -24,7 +24,7 @@ async fn a_killed_task_service_loses_and_duplicates_nothing() {
 }
 
 #[tokio::test]
-async fn no_call_fails_during_a_rolling_replacement() {
+async fn no_call_fails_while_every_process_is_replaced() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;

@@ -62,7 +62,7 @@ impl ServiceProcess {
             .env("DAFNCK_PROJECT_URL", &siblings.project_url)
             .env("DAFNCK_TASK_URL", &siblings.task_url)
             .env("DAFNCK_CONTENT_URL", &siblings.content_url)
-            .env("DAFNCK_STORAGE_FOLDER", files.join(FILES))
+            .env("DAFNCK_STORAGE_DIRECTORY", files.join(FILES))
             .env("DAFNCK_LOG_FILTER", "error")
             .stdin(Stdio::null());
         let mut scheme = "http";

@@ -184,7 +184,7 @@ pub struct TlsOptions {
     /// Default: the system's
     #[arg(long, env = "DAFNCK_TLS_CA")]
     pub tls_ca: Option<PathBuf>,
-    /// PEM file with the authorities of the certificates that services show each other. Set, a caller is believed to be a
+    /// PEM file with the authorities of the certificates that services show each other. Set, a caller is trusted to be a
     /// service only with such a certificate, and siblings are called at `https` URLs only. Default: not set
     #[arg(long, env = "DAFNCK_TLS_CLIENT_CA", requires = "tls_certificate")]
     pub tls_client_ca: Option<PathBuf>,
@@ -193,7 +193,7 @@ pub struct TlsOptions {
 /// Proxies in front of the service, which forward the addresses of clients.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ProxyOptions {
-    /// Networks of the proxies that are believed when they say where a call comes from, as
+    /// Networks of the proxies that are trusted when they say where a call comes from, as
     /// `10.0.0.0/8,fd00::/8`. Default: none, a call comes from the other end of the connection
     #[arg(long, env = "DAFNCK_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<IpNetwork>,

@@ -28,7 +28,7 @@ impl Mail {
     /// `INVALID_ARGUMENT` for an address that is none (RFC 5321), for a subject with control characters or too long,
     /// and for a text that is too long.
     pub fn new(id: Uuid, to: &str, subject: &str, text: String) -> Result<Self> {
-        let to = to.parse().map_err(|_| Error::invalid("to", "must be an e-mail address"))?;
+        let to = to.parse().map_err(|_| Error::invalid("to", "must be an email address"))?;
         if subject.chars().count() > MAX_SUBJECT_CHARS || subject.chars().any(char::is_control) {
             return Err(Error::invalid("subject", "must be one line of at most 200 characters"));
         }

@@ -33,7 +33,7 @@ impl MailOptions {
 pub enum Destination {
     /// A mail server. The URL may hold a password; its scheme is one that the SMTP client knows.
     Smtp(Secret),
-    /// A folder, in which each mail becomes a file `<id>.eml`; made if missing.
+    /// A folder, in which each mail becomes a file `<id>.eml`; created if missing.
     Folder(PathBuf),
     /// The log, without texts: they may hold codes.
     Log,

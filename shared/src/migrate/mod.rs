@@ -93,7 +93,7 @@ async fn run(conn: &mut AsyncPgConnection, set: &Set, plan: &Plan) -> anyhow::Re
         apply::apply(conn, set, step).await.with_context(|| {
             format!(
                 "migration {}/{} failed and was undone as a whole; nothing of it remains. \
-                 Mend what the message names and run again",
+                 Fix the cause and run it again",
                 set.name, step.name
             )
         })?;

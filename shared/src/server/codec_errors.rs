@@ -1,4 +1,4 @@
-//! What the codec refuses, in our words: a message that does not decode is the client's mistake, but tonic
+//! Rewrites the errors of the codec: tonic reports INTERNAL for a message that does not decode: a message that does not decode is the client's mistake, but tonic
 //! answers INTERNAL for it, and OUT_OF_RANGE for one that is too large.
 
 use http::{HeaderMap, HeaderName};

@@ -1,4 +1,4 @@
-//! grpc.health.v1, true to what the service depends on.
+//! grpc.health.v1: a service is SERVING only while its database is writable.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is no gRPC at all is answered by HTTP alone ("gRPC over HTTP/2", section "Requests"): 415 for another content
+//! Rejects requests that are not gRPC: 415 for another content type, 405 for another method ("gRPC over HTTP/2", section "Requests"): 415 for another content
 //! type, 405 for another method.
 
 use std::convert::Infallible;

@@ -3,7 +3,7 @@
 
 use super::Violations;
 
-/// Longest e-mail address in that form, in characters: a path of 256 has two angle brackets.
+/// Longest email address in that form, in characters: a path of 256 has two angle brackets.
 pub const MAX_EMAIL_CHARS: usize = 254;
 const MAX_LOCAL_CHARS: usize = 64;
 const MAX_LABEL_CHARS: usize = 63;
@@ -11,20 +11,20 @@ const MAX_LABEL_CHARS: usize = 63;
 const MAX_GIVEN_BYTES: usize = 1_020;
 
 impl Violations {
-    /// A required e-mail address, in its one form.
+    /// A required email address, in its one form.
     pub fn email(&mut self, field: &str, value: &str) -> String {
         let email = normal_email(value);
         self.require(
             email.is_some(),
             field,
-            "must be an e-mail address of at most 254 characters, as olga@example.org or olga@bücher.example: before \
+            "must be an email address of at most 254 characters, as olga@example.org or olga@bücher.example: before \
              the '@' at most 64 letters (a to z), digits and the signs . _ % + - ' alone, no dot first, last or twice",
         );
         email.unwrap_or_default()
     }
 }
 
-/// The one form of an e-mail address: without blanks around it, in lower case, its domain as [`ascii_domain`] has it.
+/// The one form of an email address: without blanks around it, in lower case, its domain as [`ascii_domain`] has it.
 /// `None` for what is none.
 pub fn normal_email(text: &str) -> Option<String> {
     let text = text.trim();

@@ -21,7 +21,7 @@ const DEFAULT_REGION: &str = "us-east-1";
 pub(super) fn open(options: &StorageOptions) -> anyhow::Result<Backend> {
     match &options.bucket.storage_url {
         Some(url) => open_bucket(url, &options.bucket),
-        None => open_directory(&options.storage_folder),
+        None => open_directory(&options.storage_directory),
     }
 }
 

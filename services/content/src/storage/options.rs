@@ -19,8 +19,8 @@ pub const DEFAULT_DELETED_FILE_HOURS: u32 = 24;
 #[derive(Args, Clone, Debug)]
 pub struct StorageOptions {
     /// Directory in which the content service stores files; created if missing. Not used with --storage-url
-    #[arg(long, env = "DAFNCK_STORAGE_FOLDER", default_value = ".local/files")]
-    pub storage_folder: PathBuf,
+    #[arg(long, env = "DAFNCK_STORAGE_DIRECTORY", default_value = ".local/files")]
+    pub storage_directory: PathBuf,
     #[command(flatten)]
     pub bucket: BucketOptions,
     #[command(flatten)]
@@ -31,7 +31,7 @@ pub struct StorageOptions {
 #[derive(Args, Clone, Debug, Default)]
 pub struct BucketOptions {
     /// Bucket and prefix of all objects, as `s3://bucket/prefix`. Default: not set, files are stored in
-    /// --storage-folder
+    /// --storage-directory
     #[arg(long, env = "DAFNCK_STORAGE_URL")]
     pub storage_url: Option<String>,
     /// URL of a store compatible with S3, as `https://minio.example.org:9000`. Default: that of AWS

@@ -1,7 +1,5 @@
 //! The messages of an upload: a header, then chunks.
 
-use std::time::Duration;
-
 use prost::bytes::Bytes;
 use shared::error::{Error, Result};
 use shared::server::BytesInFlight;
@@ -9,8 +7,6 @@ use tonic::{Code, Request, Status, Streaming};
 
 /// Most bytes in one message.
 pub const MAX_CHUNK_BYTES: usize = 1024 * 1024;
-/// How long a stream may send nothing.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub enum Part<H> {
     Header(H),
@@ -49,7 +45,7 @@ impl<M: UploadMessage> UploadStream<M> {
         }
     }
 
-    /// Reads the next chunk; `None` at the end. `DEADLINE_EXCEEDED` after [`IDLE_TIMEOUT`].
+    /// Reads the next chunk; `None` at the end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         match self.part().await? {
             None => Ok(None),
@@ -62,10 +58,7 @@ impl<M: UploadMessage> UploadStream<M> {
     }
 
     async fn part(&mut self) -> Result<Option<Part<M::Header>>> {
-        let message = tokio::time::timeout(IDLE_TIMEOUT, self.messages.message()).await;
-        let Some(message) = message.map_err(|_| Error::DeadlineExceeded)?.map_err(stream_error)? else {
-            return Ok(None);
-        };
+        let Some(message) = self.messages.message().await.map_err(stream_error)? else { return Ok(None) };
         message.part().map(Some).ok_or_else(|| Error::invalid("part", "must be a header or a chunk"))
     }
 }

@@ -18,7 +18,7 @@ pub struct BaseBackup {
     pub id: String,
     /// When it was complete. From here on any moment can be restored.
     pub end_time: DateTime<Utc>,
-    /// The first piece of the log that it needs.
+    /// The first WAL segment that it needs.
     #[serde(skip)]
     pub begin_wal: WalSegment,
     /// Bytes of the database.
@@ -37,7 +37,7 @@ pub struct DatabaseIncarnation {
     pub timeline: i32,
 }
 
-/// The place of a piece of the log, whatever its timeline.
+/// The place of a WAL segment, whatever its timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WalSegment(u64);
 
@@ -101,7 +101,7 @@ fn parse(id: &str, text: &str) -> anyhow::Result<Option<BaseBackup>> {
     }))
 }
 
-/// Notes size and hash of the pieces of the log that are finished since the last time, and forgets those that are gone.
+/// Notes size and hash of the WAL segments that are finished since the last time, and forgets those that are gone.
 ///
 /// # Errors
 /// When the directory cannot be read or written.
@@ -129,7 +129,7 @@ pub fn record_wal(directory: &BackupDirectory) -> anyhow::Result<()> {
     manifest.sync()
 }
 
-/// Whether no finished piece of the log has been taken over yet.
+/// Whether no finished WAL segment has been taken over yet.
 ///
 /// # Errors
 /// When the manifest cannot be read.

@@ -60,7 +60,7 @@ pub struct CopyReader {
 
 fn open(directory: &Path, bucket: &BucketOptions) -> anyhow::Result<Storage> {
     Storage::open(&StorageOptions {
-        storage_folder: directory.to_owned(),
+        storage_directory: directory.to_owned(),
         bucket: bucket.clone(),
         limits: FileLimits::default(),
     })
@@ -84,7 +84,7 @@ async fn open_bucket(options: &BucketOptions) -> anyhow::Result<(Storage, Storag
 }
 
 impl Copies {
-    /// In a directory of this machine, its owner's alone and made if missing, which no other run works in.
+    /// In a directory of this machine, its owner's alone and created if missing, which no other run works in.
     ///
     /// # Errors
     /// When it cannot be made, or its manifest cannot be written.

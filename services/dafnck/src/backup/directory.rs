@@ -3,7 +3,7 @@
 //! ```text
 //! status.json  metrics.prom         what became of the last runs, for people and for monitoring
 //! barman/main/                      base backups and the log, as Barman keeps them
-//! log.manifest                        size and SHA-256 of every finished piece of the log
+//! log.manifest                        size and SHA-256 of every finished WAL segment
 //! files/  files.manifest              objects of the file store, and size and SHA-256 of each
 //! secrets/<when>/                   passwords and keys, as they were from then on
 //! *.lock  barman.*                  one writer at a time; how Barman is called
@@ -104,7 +104,7 @@ impl BackupDirectory {
         self.barman_home().join(SERVER)
     }
 
-    /// Finished pieces of the log.
+    /// Finished WAL segments.
     pub fn log(&self) -> PathBuf {
         self.server().join("wals")
     }

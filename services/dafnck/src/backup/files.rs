@@ -118,7 +118,7 @@ mod tests {
     async fn a_deleted_file_is_kept_until_no_moment_refers_to_it() {
         let [store, backup] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let storage = Storage::open(&StorageOptions {
-            storage_folder: store.path().to_owned(),
+            storage_directory: store.path().to_owned(),
             bucket: BucketOptions::default(),
             limits: FileLimits::default(),
         })

@@ -109,7 +109,7 @@ fn copy_file(from: &Path, to: &Path) -> anyhow::Result<bool> {
         let unfinished = tempfile::NamedTempFile::new_in(parent)?;
         let copied = fs::copy(from, unfinished.path())?;
         unfinished.as_file().sync_all()?;
-        // A piece of the log that is being written has grown meanwhile: what there was is what counts.
+        // A WAL segment that is being written has grown meanwhile: what there was is what counts.
         if from.extension().is_none_or(|extension| extension != "partial") {
             ensure!(
                 copied == source.len() && digest(from)? == digest(unfinished.path())?,

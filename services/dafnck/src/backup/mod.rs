@@ -57,7 +57,7 @@ Put it on another disk, or give --mirror.";
 /// Which suite, and where to.
 #[derive(Args, Clone, Debug)]
 pub struct BackupOptions {
-    /// Directory for the backup; made if missing. Default: the one of the last time, else .local/backup
+    /// Directory for the backup; created if missing. Default: the one of the last time, else .local/backup
     #[arg(long, env = "DAFNCK_BACKUP_DIRECTORY", global = true)]
     pub backup_directory: Option<PathBuf>,
     /// Directory that is kept equal to the backup directory, on another disk. Default: the one of the last time, else none
@@ -264,7 +264,7 @@ impl Job {
         Status::update(directory, |status| status.last_wal_at = Some(marked_at))
     }
 
-    /// Makes the second place equal, if there is one. Base backups are locked.
+    /// Makes the mirror equal, if there is one. Base backups are locked.
     ///
     /// # Errors
     /// When it cannot; also noted in the status.
@@ -283,6 +283,6 @@ impl Job {
                 Err(error) => status.last_mirror_outcome = Some(format!("{error:#}")),
             }
         })?;
-        copied.context("the backup is made, but the second place is not equal to it")
+        copied.context("the backup is made, but the mirror is not equal to it")
     }
 }

@@ -28,8 +28,8 @@ pub struct ScheduleOptions {
     #[arg(long, env = "DAFNCK_POSTGRES_BIN_DIR")]
     postgres_bin_dir: PathBuf,
     /// Directory in which the content service keeps files. Not used with --storage-url
-    #[arg(long, env = "DAFNCK_STORAGE_FOLDER", default_value = ".local/files")]
-    storage_folder: PathBuf,
+    #[arg(long, env = "DAFNCK_STORAGE_DIRECTORY", default_value = ".local/files")]
+    storage_directory: PathBuf,
     /// Hour (UTC) from which the day's base backup is made
     #[arg(long, env = "DAFNCK_BACKUP_HOUR", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..24))]
     hour: u8,
@@ -72,7 +72,7 @@ impl Elsewhere {
     pub(super) async fn open(&self, settings: BackupSettings) -> anyhow::Result<Job> {
         let origin = Origin::elsewhere(&self.options.postgres_url, &self.options.postgres_bin_dir)?;
         let storage = Storage::open(&StorageOptions {
-            storage_folder: self.options.storage_folder.clone(),
+            storage_directory: self.options.storage_directory.clone(),
             bucket: self.bucket.clone(),
             limits: FileLimits::default(),
         })?;

@@ -119,7 +119,7 @@ impl BackupServer {
         Ok(server)
     }
 
-    /// The log of one life does not go on in that of another.
+    /// WAL of one incarnation cannot continue that of another.
     async fn refuse_other_incarnation(&self) -> anyhow::Result<()> {
         let Some(newest) = catalog::base_backups(&self.directory)?.pop() else { return Ok(()) };
         let now: IncarnationRow = sql_query(
@@ -248,7 +248,7 @@ impl BackupServer {
         Ok(())
     }
 
-    /// Takes finished pieces of the log over.
+    /// Takes finished WAL segments over.
     ///
     /// # Errors
     /// When Barman fails.

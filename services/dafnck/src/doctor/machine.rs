@@ -6,12 +6,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use shared::tls::expiry_of;
 
 use super::{BackupLocation, Finding};
+use crate::backup::scheduler::{BACKUP_INTERVAL, DRILL_INTERVAL};
 use crate::backup::status::{OK, Status};
 
 /// A base backup comes daily, log and files each few minutes, the drill weekly; each gets a little longer.
-const BACKUP_AGE: TimeDelta = TimeDelta::hours(26);
-const FOLLOWING_AGE: TimeDelta = TimeDelta::hours(1);
-const DRILL_AGE: TimeDelta = TimeDelta::days(8);
+const MAX_BACKUP_AGE: TimeDelta = TimeDelta::hours(BACKUP_INTERVAL.num_hours() + 2);
+const MAX_FOLLOWING_AGE: TimeDelta = TimeDelta::hours(1);
+const MAX_DRILL_AGE: TimeDelta = TimeDelta::days(DRILL_INTERVAL.num_days() + 1);
 /// Certificates are renewed well before their end.
 const RENEWAL: TimeDelta = TimeDelta::days(30);
 const LATE_RENEWAL: TimeDelta = TimeDelta::days(7);
@@ -48,12 +49,12 @@ fn judge(status: &Status, now: DateTime<Utc>) -> Vec<Finding> {
         at.map_or("never".to_owned(), |at| format!("at {}", at.format("%F %H:%M")))
     };
     let mut findings = Vec::new();
-    if is_late(status.last_backup_at, BACKUP_AGE) {
+    if is_late(status.last_backup_at, MAX_BACKUP_AGE) {
         let message = format!("the last base backup was made {}", told(status.last_backup_at));
         findings.push(Finding::critical("backup", message, "run `dafnck backup`, daily"));
     }
     for (what, at) in [("committed", status.last_wal_at), ("stored in files", status.last_files_at)] {
-        if is_late(at, FOLLOWING_AGE) {
+        if is_late(at, MAX_FOLLOWING_AGE) {
             let message = format!("what was {what} since is in no backup: {}", told(at));
             findings.push(Finding::warning(
                 "backup",
@@ -63,17 +64,17 @@ fn judge(status: &Status, now: DateTime<Utc>) -> Vec<Finding> {
         }
     }
     // The backup that turned this on tells that restoring works: the first drill is a week later.
-    if is_late(status.last_drill_success_at.or(status.window_start), DRILL_AGE) {
+    if is_late(status.last_drill_success_at.or(status.window_start), MAX_DRILL_AGE) {
         let message = format!("restoring last succeeded {}", told(status.last_drill_success_at));
         findings.push(Finding::warning("backup", message, "try a restore, weekly: `dafnck drill`"));
     }
-    if status.mirror.is_some() && is_late(status.last_mirror_at, BACKUP_AGE) {
-        let message = format!("the second place was made equal {}", told(status.last_mirror_at));
+    if status.mirror.is_some() && is_late(status.last_mirror_at, MAX_BACKUP_AGE) {
+        let message = format!("the mirror was made equal {}", told(status.last_mirror_at));
         findings.push(Finding::warning("backup", message, "see that it is mounted and has room"));
     }
     for (what, outcome) in [
         ("base backup", &status.last_backup_outcome),
-        ("copy to the second place", &status.last_mirror_outcome),
+        ("copy to the mirror", &status.last_mirror_outcome),
         ("drill", &status.last_drill_outcome),
     ] {
         if let Some(why) = outcome.as_deref().filter(|outcome| *outcome != OK) {

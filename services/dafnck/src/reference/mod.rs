@@ -39,7 +39,7 @@ const FORMATS: usize = 2;
 /// Where to write the reference.
 #[derive(Args, Clone, Debug)]
 pub struct ReferenceOptions {
-    /// Directory for the pages, each as Markdown and as HTML; made if missing. The page to begin with is `index`
+    /// Directory for the pages, each as Markdown and as HTML; created if missing. The page to begin with is `index`
     directory: PathBuf,
 }
 

@@ -40,7 +40,7 @@ use crate::output::{self, DryRun, say};
 use crate::paths::{DATABASE, DEFAULT_BACKUP_DIRECTORY, LocalSuite, refuse_nested};
 use crate::suite_settings::{BucketSettings, SuiteSettings};
 
-/// In a data directory whose restore has not come to its end.
+/// Marker file: the restore of this directory is incomplete.
 const UNFINISHED: &str = "restoring";
 const COPY_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 
@@ -293,7 +293,7 @@ fn clear(into: &Path) -> anyhow::Result<()> {
     finish(into)
 }
 
-/// Pieces of the log that have arrived, but that nobody has taken over yet.
+/// WAL segments that have arrived, but that nobody has taken over yet.
 async fn archive_received_wal(directory: &BackupDirectory, barman: &Barman) -> anyhow::Result<()> {
     let _lock = directory.lock().await?;
     let taken = barman.call(&["archive-wal", SERVER], COPY_LIMIT).await;

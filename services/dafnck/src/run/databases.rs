@@ -15,30 +15,30 @@ use local_servers::prepare;
 use local_servers::role_passwords::RolePasswords;
 use local_servers::suite::{DatabaseTopology, NAMES, Role};
 
-/// Prepares one database or four. Data that is there in the other form is never left behind silently.
+/// Prepares one database or four. Data that is there in the other topology is never left behind silently.
 pub(super) async fn prepare(
-    form: DatabaseTopology,
+    topology: DatabaseTopology,
     servers: &LocalServers,
     role_passwords: &RolePasswords,
 ) -> anyhow::Result<()> {
     let url = |database: &str| servers.postgres.admin_url(database);
-    refuse_other_form(form, &url("postgres")).await?;
+    refuse_other_topology(topology, &url("postgres")).await?;
     let mut steps = 0;
-    match form {
+    match topology {
         DatabaseTopology::One => {
             create(DATABASE, &url("postgres")).await?;
             steps += prepare::migrate_all(&url(DATABASE), &migration_sets(), &REFERENCES).await?;
         }
         DatabaseTopology::Four => {
             for set in migration_sets() {
-                let name = form.database_of(set.name, DATABASE);
+                let name = topology.database_of(set.name, DATABASE);
                 create(&name, &url("postgres")).await?;
                 steps += prepare::migrate_apart(&url(&name), set).await?;
             }
         }
     }
     for service in NAMES {
-        count_statements(&url(&form.database_of(service, DATABASE))).await?;
+        count_statements(&url(&topology.database_of(service, DATABASE))).await?;
     }
     if steps > 0 {
         say(&format!("migrated the database: {steps} steps"));
@@ -58,8 +58,8 @@ async fn count_statements(url: &Secret) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn refuse_other_form(form: DatabaseTopology, admin_url: &Secret) -> anyhow::Result<()> {
-    let (other, option) = match form {
+async fn refuse_other_topology(topology: DatabaseTopology, admin_url: &Secret) -> anyhow::Result<()> {
+    let (other, option) = match topology {
         DatabaseTopology::One => (DatabaseTopology::Four, "four"),
         DatabaseTopology::Four => (DatabaseTopology::One, "one"),
     };

@@ -54,7 +54,7 @@ const READY_POLL: Duration = Duration::from_millis(50);
 struct Running {
     servers: LocalServers,
     services: RunningServices,
-    /// Whom to believe that they are the services, where they speak TLS.
+    /// Whom to trust that they are the services, where they speak TLS.
     authority: Option<PathBuf>,
     backup: Following,
 }
@@ -129,7 +129,7 @@ async fn start(
     let data_directory = std::path::absolute(&options.data_directory)?;
     restore::refuse_unfinished(&data_directory)?;
     let secrets = Secrets::load_or_make(&data_directory)?;
-    let storage_folder = make_private_directory(data_directory.join(FILES))?;
+    let storage_directory = make_private_directory(data_directory.join(FILES))?;
     let mail_directory = data_directory.join(MAIL);
     let certificates = settings.tls.then(|| certificates::keep(&data_directory)).transpose()?;
     let certificates = certificates.map(|(directory, _)| directory);
@@ -149,7 +149,7 @@ async fn start(
     let services = match start_services(
         options,
         settings,
-        [storage_folder, mail_directory],
+        [storage_directory, mail_directory],
         certificates.clone(),
         &secrets,
         &servers,
@@ -172,7 +172,7 @@ async fn start(
     Ok(running)
 }
 
-/// A directory for us alone, made if missing.
+/// A directory for us alone, created if missing.
 fn make_private_directory(directory: PathBuf) -> anyhow::Result<PathBuf> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory);
     made.with_context(|| format!("cannot make the directory {}", directory.display()))?;
@@ -182,7 +182,7 @@ fn make_private_directory(directory: PathBuf) -> anyhow::Result<PathBuf> {
 async fn start_services(
     options: &RunOptions,
     settings: &SuiteSettings,
-    [storage_folder, mail_directory]: [PathBuf; 2],
+    [storage_directory, mail_directory]: [PathBuf; 2],
     certificates: Option<PathBuf>,
     secrets: &Secrets,
     servers: &LocalServers,
@@ -198,7 +198,7 @@ async fn start_services(
         registration: options.registration,
     };
     let storage = StorageOptions {
-        storage_folder,
+        storage_directory,
         bucket: settings.bucket(&options.bucket),
         limits: options.files.clone(),
     };

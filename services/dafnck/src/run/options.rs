@@ -20,7 +20,7 @@ use crate::suite_settings::{BucketSettings, SuiteSettings};
 // Warnings only: the summary is to stay in sight.
 #[command(mut_arg("log_filter", |argument| argument.default_value("warn")))]
 pub struct RunOptions {
-    /// Directory of the local suite: databases, files, logs, secrets, and where it runs; made if missing, kept
+    /// Directory of the local suite: databases, files, logs, secrets, and where it runs; created if missing, kept
     #[arg(long, env = "DAFNCK_DATA_DIRECTORY", value_name = "DIRECTORY", default_value = DEFAULT_DATA_DIRECTORY, global = true)]
     pub data_directory: PathBuf,
     /// Directory for private copies of programs, which are fetched when no fitting ones are installed

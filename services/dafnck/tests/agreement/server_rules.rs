@@ -52,7 +52,7 @@ const fn mask_rule(
 /// All of them.
 pub const SERVER_RULES: [ServerRule; 30] = [
     rule(
-        "must be an e-mail address",
+        "must be an email address",
         "the domain may be in any script and is converted by UTS 46; annotations check the length and '@'",
         "identity.v1.AuthService/BeginSignUp",
         || json!({"email": "olga@example"}),

@@ -79,7 +79,8 @@ async fn another_suite_on_the_same_ports_is_not_taken_for_it(machine: &Machine) 
     fs::create_dir_all(&other_servers).unwrap();
     fs::copy(data.join("suite.json"), other.join("suite.json")).unwrap();
     fs::copy(servers.join("secrets"), other_servers.join("secrets")).unwrap();
-    fs::write(other.join("suite-secrets"), "{}").unwrap();
+    let secrets = r#"{"role_passwords":"","services":{},"outside_principals":{},"encryption_keys":""}"#;
+    fs::write(other.join("suite-secrets"), secrets).unwrap();
     fs::write(other.join("operator-key"), PrivateKey::pem_of(&[7; 32])).unwrap();
     let looked = machine.doctor("other").await;
     ends(&looked, 2, "none of the 8 roles can use the database");

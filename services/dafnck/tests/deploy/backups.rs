@@ -186,12 +186,12 @@ async fn the_weekly_drill_restores_a_cluster_from_its_bucket_and_names_what_is_l
         ("DAFNCK_COPY_ACCESS_KEY_ID", "id"),
         ("DAFNCK_COPY_SECRET_ACCESS_KEY", "key"),
     ];
-    let store = suite.options.own::<StorageOptions>().storage_folder.to_str().unwrap();
-    let keep = [copies.as_slice(), &[("DAFNCK_STORAGE_FOLDER", store)]].concat();
+    let store = suite.options.own::<StorageOptions>().storage_directory.to_str().unwrap();
+    let keep = [copies.as_slice(), &[("DAFNCK_STORAGE_DIRECTORY", store)]].concat();
     let kept = crate::dafnck::dafnck(&["files", "keep"], &keep).await;
     assert_eq!(kept.code, Some(0), "{kept:?}");
 
-    // What CloudNativePG's plugin does: a base backup, and each piece of the log when it is finished.
+    // What CloudNativePG's plugin does: a base backup, and each WAL segment when it is finished.
     let (options, backups) = (format!("--endpoint-url {endpoint}"), "s3://files/suite/backups");
     let cloud: Vec<&str> = options.split(' ').collect();
     let first = log_file(&suite).await;
@@ -265,7 +265,7 @@ async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore(
     let image = Image::with(&[], postgres_of(&suite)).await;
     suite.admin().await.batch_execute(&grants()).await.unwrap();
     // Readable as in the image of the content service, where the group is.
-    let store = suite.options.own::<StorageOptions>().storage_folder.clone();
+    let store = suite.options.own::<StorageOptions>().storage_directory.clone();
     open_to_others(&store);
     let (port, database) = (postgres_of(&suite).port, &suite.options.database);
     let url = format!("postgres://dafnck_backup:secret@127.0.0.1:{port}/{database}?sslmode=disable");
@@ -275,7 +275,7 @@ async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore(
         ("DAFNCK_BACKUP_URL", url.as_str()),
         ("DAFNCK_BACKUP_DIRECTORY", backup),
         ("DAFNCK_POSTGRES_BIN_DIR", programs.to_str().unwrap()),
-        ("DAFNCK_STORAGE_FOLDER", store.to_str().unwrap()),
+        ("DAFNCK_STORAGE_DIRECTORY", store.to_str().unwrap()),
         ("DAFNCK_COPY_DIRECTORY", backup),
         ("BARMAN_HOME", barman.to_str().unwrap()),
     ];

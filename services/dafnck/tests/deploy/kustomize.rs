@@ -102,7 +102,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// UserSelector of our images, if it is one.
+    /// The program of ours that it runs, if any.
     pub fn program(&self) -> Option<&str> {
         let (path, _) = self.image.rsplit_once(':')?;
         let (place, name) = path.rsplit_once('/')?;

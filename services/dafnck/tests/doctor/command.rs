@@ -3,17 +3,17 @@
 use crate::harness::harness;
 use serde_json::Value;
 
-use super::{Patient, certificate};
+use super::{Fixture, certificate};
 use crate::dafnck::{Ran, dafnck};
 
 /// Looks at a suite with these arguments on top.
-async fn doctor(patient: &Patient, arguments: &[&str]) -> Ran {
+async fn doctor(fixture: &Fixture, arguments: &[&str]) -> Ran {
     // What ran until now was slow if the machine was busy, which is nobody's illness.
-    patient.change("SELECT pg_stat_statements_reset()").await;
-    let urls = &patient.places.siblings;
+    fixture.change("SELECT pg_stat_statements_reset()").await;
+    let urls = &fixture.places.siblings;
     let variables = [
-        ("DAFNCK_ADMIN_URL", patient.suite.admin_url.expose()),
-        ("DAFNCK_REDIS_URL", patient.places.redis_url.expose()),
+        ("DAFNCK_ADMIN_URL", fixture.suite.admin_url.expose()),
+        ("DAFNCK_REDIS_URL", fixture.places.redis_url.expose()),
         ("DAFNCK_IDENTITY_URL", &urls.identity_url),
         ("DAFNCK_PROJECT_URL", &urls.project_url),
         ("DAFNCK_TASK_URL", &urls.task_url),
@@ -40,8 +40,8 @@ fn findings(ran: &Ran) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn a_healthy_suite_ends_it_with_0() {
-    let patient = Patient::of(harness().start_durable().await).await;
-    let ran = doctor(&patient, &[]).await;
+    let fixture = Fixture::of(harness().start_durable().await).await;
+    let ran = doctor(&fixture, &[]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let (well, other): (Vec<&str>, _) = ran.out.lines().partition(|line| line.starts_with("ok        "));
     assert!(well.len() > 10, "{ran:?}");
@@ -49,7 +49,7 @@ async fn a_healthy_suite_ends_it_with_0() {
     assert_eq!(*note, "note      backup              not looked at: nobody said where it is");
     assert!(hint.trim_start().starts_with("-> give --backup-directory"), "{hint}");
     assert!(ran.out.contains("ok        redis               answers\n"), "{}", ran.out);
-    let ran = doctor(&patient, &["--json"]).await;
+    let ran = doctor(&fixture, &["--json"]).await;
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
     let mut noted = findings(&ran);
     noted.retain(|(level, _)| level != "ok");
@@ -58,16 +58,16 @@ async fn a_healthy_suite_ends_it_with_0() {
 
 #[tokio::test]
 async fn warnings_end_it_with_1_and_what_is_critical_with_2() {
-    let patient = Patient::of(harness().start_durable().await).await;
+    let fixture = Fixture::of(harness().start_durable().await).await;
     for (days, code, level) in [(20, 1, "warning"), (3, 2, "critical")] {
-        let certificate = certificate(patient.directory.path(), days);
+        let certificate = certificate(fixture.directory.path(), days);
         let arguments = ["--tls-certificate", certificate.to_str().unwrap()];
-        let ran = doctor(&patient, &[&arguments[..], &["--json"]].concat()).await;
+        let ran = doctor(&fixture, &[&arguments[..], &["--json"]].concat()).await;
         assert_eq!(ran.code, Some(code), "{ran:?}");
         let mut found = findings(&ran);
         found.retain(|(level, _)| level != "ok" && level != "note");
         assert_eq!(found, [(level.to_owned(), "certificate".to_owned())]);
-        let ran = doctor(&patient, &arguments).await;
+        let ran = doctor(&fixture, &arguments).await;
         assert_eq!(ran.code, Some(code), "{ran:?}");
         assert!(ran.out.lines().any(|line| line.starts_with(level)), "{}", ran.out);
         assert!(ran.out.lines().any(|line| line.trim_start().starts_with("-> renew it")), "{}", ran.out);

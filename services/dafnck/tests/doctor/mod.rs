@@ -1,10 +1,10 @@
 //! A healthy suite is found well; of a sick one, what ails it is named.
 
 mod command;
+mod database_findings;
 mod local;
-mod sick_database;
-mod sick_machine;
-mod sick_settings;
+mod machine_findings;
+mod settings_findings;
 
 use crate::harness::harness;
 use std::path::{Path, PathBuf};
@@ -23,13 +23,13 @@ const PREPARED: &str = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements; \
     DO $$ BEGIN PERFORM pg_create_physical_replication_slot('barman'); EXCEPTION WHEN duplicate_object THEN NULL; END $$";
 
 /// A suite that is maintained and backed up.
-struct Patient {
+struct Fixture {
     suite: Suite,
     places: Places,
     directory: TempDir,
 }
 
-impl Patient {
+impl Fixture {
     async fn of(suite: Suite) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let now = Some(chrono::Utc::now());
@@ -62,19 +62,19 @@ impl Patient {
 
     async fn examined(&self) -> Vec<Finding> {
         // The test's machine may be busy: no statement is slow here.
-        let patient = Thresholds { slow_statement: Duration::from_secs(60), ..Thresholds::default() };
-        examine(&self.places, &patient).await
+        let fixture = Thresholds { slow_statement: Duration::from_secs(60), ..Thresholds::default() };
+        examine(&self.places, &fixture).await
     }
 
-    async fn ailments(&self) -> Vec<Finding> {
+    async fn findings(&self) -> Vec<Finding> {
         self.examined().await.into_iter().filter(|finding| finding.level != Level::Ok).collect()
     }
 
     /// What is found that is not well, of one of the checks.
-    async fn ailments_of(&self, check: &str) -> Vec<(Level, String)> {
-        let mut ailments = self.ailments().await;
-        ailments.retain(|finding| finding.check == check && finding.hint.is_some());
-        ailments.into_iter().map(|finding| (finding.level, finding.message)).collect()
+    async fn findings_of(&self, check: &str) -> Vec<(Level, String)> {
+        let mut findings = self.findings().await;
+        findings.retain(|finding| finding.check == check && finding.hint.is_some());
+        findings.into_iter().map(|finding| (finding.level, finding.message)).collect()
     }
 
     /// What is found by one of the checks.
@@ -93,8 +93,8 @@ impl Patient {
 }
 
 /// The one thing that is wrong.
-fn only(ailments: Vec<Finding>) -> (Level, &'static str, String) {
-    let [finding] = ailments.as_slice() else { panic!("one thing is wrong, not {ailments:#?}") };
+fn only(findings: Vec<Finding>) -> (Level, &'static str, String) {
+    let [finding] = findings.as_slice() else { panic!("one thing is wrong, not {findings:#?}") };
     assert!(finding.hint.is_some());
     (finding.level, finding.check, finding.message.clone())
 }
@@ -124,9 +124,9 @@ fn certificate(directory: &Path, days: u32) -> PathBuf {
 
 #[tokio::test]
 async fn a_healthy_suite_is_found_well_and_everything_was_looked_at() {
-    let mut patient = Patient::of(harness().start_durable().await).await;
-    patient.places.certificates.push(certificate(patient.directory.path(), 90));
-    let findings = patient.examined().await;
+    let mut fixture = Fixture::of(harness().start_durable().await).await;
+    fixture.places.certificates.push(certificate(fixture.directory.path(), 90));
+    let findings = fixture.examined().await;
     assert!(findings.iter().all(|finding| finding.level == Level::Ok), "{findings:#?}");
     let mut checks: Vec<&str> = findings.iter().map(|finding| finding.check).collect();
     checks.dedup();

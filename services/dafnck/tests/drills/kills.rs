@@ -5,8 +5,8 @@ use testkit::{Topology, kill_under_load, task_writer};
 
 use super::{owner, start_postgres_again, wait_for_the_log};
 
-async fn a_killed_postgresql_loses_and_doubles_nothing(form: Topology) {
-    let suite = harness().start_alone_in(form).await;
+async fn a_killed_postgresql_loses_and_doubles_nothing(topology: Topology) {
+    let suite = harness().start_alone_in(topology).await;
     let (olga, project) = owner(&suite).await;
     wait_for_the_log(&suite).await;
     let kill = async || start_postgres_again(suite.servers.as_ref().unwrap()).await;

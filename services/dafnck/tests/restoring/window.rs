@@ -50,7 +50,7 @@ pub fn ids(directory: &BackupDirectory) -> Vec<String> {
     base_backups(directory).unwrap().into_iter().map(|backup| backup.id).collect()
 }
 
-/// The pieces of the log that are kept.
+/// The WAL segments that are kept.
 fn log(directory: &BackupDirectory) -> Vec<WalSegment> {
     let names = files_below(&directory.log()).into_iter();
     let mut pieces: Vec<_> =

@@ -56,8 +56,8 @@ async fn until_served(suite: &Suite) {
     .await;
 }
 
-async fn a_killed_master_is_noticed_by_nobody(form: Topology) {
-    let mut suite = harness().start_alone_in(form).await;
+async fn a_killed_master_is_noticed_by_nobody(topology: Topology) {
+    let mut suite = harness().start_alone_in(topology).await;
     until_served(&suite).await;
     let mut cluster = suite.sidecars.cluster.take().unwrap();
     let writer = person(&suite, "olga").await;

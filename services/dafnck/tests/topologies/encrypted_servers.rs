@@ -57,7 +57,7 @@ async fn postgresql_is_believed_only_encrypted_with_its_name_and_by_its_authorit
     assert!(downgrade.contains("server does not support TLS"), "{downgrade}");
 }
 
-/// Whether somebody who believes this authority comes through to Redis; connecting may outlast a try or two.
+/// Whether somebody who trusts this authority comes through to Redis; connecting may outlast a try or two.
 async fn reaches_redis(authority: &Path, url: &str) -> bool {
     let authority = url.starts_with("rediss").then_some(authority);
     let store = RedisStore::with_ca(authority, &url.into(), "dafnck").unwrap();

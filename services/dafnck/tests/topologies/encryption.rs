@@ -39,13 +39,13 @@ async fn the_journey_with_both_sides_of_pgbouncer_encrypted() {
     travel_in(THROUGH_PGBOUNCER).await;
 }
 
-/// What a client that believes this authority sees of the project service: its certificate, or why it does not go on.
+/// What a client that trusts this authority sees of the project service: its certificate, or why it does not go on.
 async fn certificate_of(suite: &Suite, authority: &Path) -> Result<CertificateDer<'static>, String> {
     let address = suite.siblings.project_url.strip_prefix("https://").unwrap();
     shown_certificate(TcpStream::connect(address).await.unwrap(), authority).await
 }
 
-/// The certificate that the other end shows to a client that believes this authority, or why that does not go on.
+/// The certificate that the other end shows to a client that trusts this authority, or why that does not go on.
 pub async fn shown_certificate(
     stream: TcpStream,
     authority: &Path,

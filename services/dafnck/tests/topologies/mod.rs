@@ -1,4 +1,4 @@
-//! One journey through the whole suite, in every form that the suite can have.
+//! One journey through the whole suite, in every topology that the suite can have.
 
 mod cluster;
 mod databases;
@@ -55,9 +55,9 @@ async fn is_at_home((person, project): &(Actor, Project)) {
     person.documents().list_documents(documents).await.unwrap();
 }
 
-/// Puts a suite together in this form and goes the whole way.
-async fn travel_in(form: Topology) {
-    journey::travel(&harness().start_in(form).await).await;
+/// Puts a suite together in this topology and goes the whole way.
+async fn travel_in(topology: Topology) {
+    journey::travel(&harness().start_in(topology).await).await;
 }
 
 #[test]

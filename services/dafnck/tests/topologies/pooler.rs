@@ -48,8 +48,8 @@ async fn replicas_share_the_connections_of_pgbouncer() {
     other.stop().await;
 }
 
-async fn a_killed_pgbouncer_loses_nothing(form: Topology) {
-    let mut suite = harness().start_alone_in(form).await;
+async fn a_killed_pgbouncer_loses_nothing(topology: Topology) {
+    let mut suite = harness().start_alone_in(topology).await;
     until_ready(&suite, &suite.siblings).await;
     let home = person(&suite, "olga").await;
     is_at_home(&home).await;

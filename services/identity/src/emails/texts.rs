@@ -8,7 +8,7 @@ pub(super) fn verify_email(code: &str) -> Text {
         "This code proves that mail reaches you at this address. It works once, for 24 hours:\n\n    {code}\n\n\
          If you do not know what this is about, you need not do anything.\n"
     );
-    ("Confirm your e-mail address", text)
+    ("Confirm your email address", text)
 }
 
 pub(super) fn reset_password(code: &str) -> Text {
@@ -24,7 +24,7 @@ pub(super) fn change_email(code: &str) -> Text {
         "This code makes this address the one of your account. It works once, for one hour:\n\n    {code}\n\n\
          If you do not know what this is about, you need not do anything.\n"
     );
-    ("Confirm your new e-mail address", text)
+    ("Confirm your new email address", text)
 }
 
 pub(super) fn sign_up(code: &str) -> Text {
@@ -45,15 +45,15 @@ pub(super) fn email_change_requested() -> Text {
     let text = "Somebody who knows your password asked to replace this address of your account by another. It is \
                 replaced as soon as the other one is confirmed.\n\nIf that was not you, change your password at once: \
                 that also ends this change.\n";
-    ("Your e-mail address is to change", text.to_owned())
+    ("Your email address is to change", text.to_owned())
 }
 
 pub(super) fn email_changed(new: &str) -> Text {
     let text = format!(
-        "The e-mail address of your account is now:\n\n{new}\n\nIf that was not you, tell whoever runs this service \
+        "The email address of your account is now:\n\n{new}\n\nIf that was not you, tell whoever runs this service \
          at once.\n"
     );
-    ("Your e-mail address has changed", text)
+    ("Your email address has changed", text)
 }
 
 /// `api_tokens` are those that go on working.

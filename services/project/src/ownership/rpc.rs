@@ -102,7 +102,7 @@ fn already_offered(pending: &Transfer) -> Error {
 struct LockedTransfer {
     access: ProjectAccess,
     transfer: Transfer,
-    /// LockedTransfer only to accept.
+    /// Locked only when the transfer is accepted.
     revision: Option<LockedRevision>,
 }
 

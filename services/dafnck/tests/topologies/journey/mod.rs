@@ -1,5 +1,5 @@
 //! The whole way through the suite, as two people and a stranger go it. It takes any running suite and knows nothing of
-//! how that was put together: a form works when the journey comes to its end.
+//! how that was put together: a topology works when the journey comes to its end.
 //!
 //! Reading order: [`people`], [`work`], [`writing`], [`endings`].
 

@@ -3,7 +3,7 @@
 use crate::harness::harness;
 use dafnck::doctor::Level;
 
-use super::Patient;
+use super::Fixture;
 
 const CHECK: &str = "configuration";
 
@@ -13,9 +13,9 @@ fn begins(found: &(Level, String), level: Level, words: &str) {
 }
 
 #[tokio::test]
-async fn a_postgresql_that_may_lose_what_it_has_written_is_told() {
-    let patient = Patient::of(harness().start_durable_alone().await).await;
-    assert_eq!(patient.ailments_of(CHECK).await, []);
+async fn a_postgresql_that_may_lose_what_it_has_written_is_reported() {
+    let fixture = Fixture::of(harness().start_durable_alone().await).await;
+    assert_eq!(fixture.findings_of(CHECK).await, []);
     for (setting, value, level, words) in [
         ("fsync", "off", Level::Critical, "fsync is off"),
         ("full_page_writes", "off", Level::Critical, "full_page_writes is off"),
@@ -23,21 +23,21 @@ async fn a_postgresql_that_may_lose_what_it_has_written_is_told() {
         ("row_security", "off", Level::Critical, "row_security is off"),
         ("password_encryption", "md5", Level::Warning, "new passwords are stored by md5"),
     ] {
-        patient.change(&format!("ALTER SYSTEM SET {setting} = {value}")).await;
-        patient.change("SELECT pg_reload_conf()").await;
-        let found = until_found(&patient).await;
+        fixture.change(&format!("ALTER SYSTEM SET {setting} = {value}")).await;
+        fixture.change("SELECT pg_reload_conf()").await;
+        let found = until_found(&fixture).await;
         let [found] = found.as_slice() else { panic!("{setting}: {found:?}") };
         begins(found, level, words);
-        patient.change(&format!("ALTER SYSTEM RESET {setting}")).await;
-        patient.change("SELECT pg_reload_conf()").await;
-        while !patient.ailments_of(CHECK).await.is_empty() {}
+        fixture.change(&format!("ALTER SYSTEM RESET {setting}")).await;
+        fixture.change("SELECT pg_reload_conf()").await;
+        while !fixture.findings_of(CHECK).await.is_empty() {}
     }
 }
 
 /// The processes of PostgreSQL read their settings anew within moments.
-async fn until_found(patient: &Patient) -> Vec<(Level, String)> {
+async fn until_found(fixture: &Fixture) -> Vec<(Level, String)> {
     loop {
-        let found = patient.ailments_of(CHECK).await;
+        let found = fixture.findings_of(CHECK).await;
         if !found.is_empty() {
             return found;
         }
@@ -45,46 +45,46 @@ async fn until_found(patient: &Patient) -> Vec<(Level, String)> {
 }
 
 #[tokio::test]
-async fn a_log_that_no_backup_gets_is_told() {
-    let patient = Patient::of(harness().start_durable_alone().await).await;
-    patient.change("SELECT pg_drop_replication_slot('barman')").await;
-    let [found] = patient.ailments_of(CHECK).await.try_into().unwrap();
+async fn a_log_that_no_backup_gets_is_reported() {
+    let fixture = Fixture::of(harness().start_durable_alone().await).await;
+    fixture.change("SELECT pg_drop_replication_slot('barman')").await;
+    let [found] = fixture.findings_of(CHECK).await.try_into().unwrap();
     begins(&found, Level::Critical, "nothing keeps the log for the backup");
 
-    let servers = patient.suite.servers.as_ref().unwrap();
+    let servers = fixture.suite.servers.as_ref().unwrap();
     let again = async |settings: &[&str]| {
         for setting in settings {
-            patient.change(&format!("ALTER SYSTEM SET {setting}")).await;
+            fixture.change(&format!("ALTER SYSTEM SET {setting}")).await;
         }
         servers.stop_postgres().await.unwrap();
         servers.start_postgres().await.unwrap();
     };
     again(&["wal_level = minimal", "max_wal_senders = 0"]).await;
-    let [found] = patient.ailments_of(CHECK).await.try_into().unwrap();
+    let [found] = fixture.findings_of(CHECK).await.try_into().unwrap();
     begins(&found, Level::Critical, "wal_level is minimal");
 
     again(&["wal_level = replica", "archive_mode = on", "archive_command = 'false'"]).await;
-    patient.change("SELECT pg_switch_wal()").await;
-    let [found] = until_found(&patient).await.try_into().unwrap();
+    fixture.change("SELECT pg_switch_wal()").await;
+    let [found] = until_found(&fixture).await.try_into().unwrap();
     begins(&found, Level::Critical, "the log is not archived: 0000");
 }
 
 #[tokio::test]
-async fn a_redis_that_keeps_nothing_or_gives_up_what_is_in_use_is_told() {
-    let patient = Patient::of(harness().start_durable_alone().await).await;
+async fn a_redis_that_keeps_nothing_or_gives_up_what_is_in_use_is_reported() {
+    let fixture = Fixture::of(harness().start_durable_alone().await).await;
     let set = async |name: &str, value: &str| {
-        let redis = patient.suite.redis();
+        let redis = fixture.suite.redis();
         let mut command = redis::cmd("CONFIG");
         let _set: String = redis.query(command.arg("SET").arg(name).arg(value)).await.unwrap();
     };
     set("maxmemory-policy", "allkeys-lru").await;
-    let [found] = patient.ailments_of(CHECK).await.try_into().unwrap();
+    let [found] = fixture.findings_of(CHECK).await.try_into().unwrap();
     begins(&found, Level::Warning, "Redis evicts also what is in use");
     set("maxmemory-policy", "volatile-lru").await;
-    assert_eq!(patient.ailments_of(CHECK).await, []);
+    assert_eq!(fixture.findings_of(CHECK).await, []);
     set("appendonly", "no").await;
-    assert_eq!(patient.ailments_of(CHECK).await, [], "it is saved from time to time");
+    assert_eq!(fixture.findings_of(CHECK).await, [], "it is saved from time to time");
     set("save", "").await;
-    let [found] = patient.ailments_of(CHECK).await.try_into().unwrap();
+    let [found] = fixture.findings_of(CHECK).await.try_into().unwrap();
     begins(&found, Level::Warning, "Redis keeps nothing on disk");
 }
