@@ -56,10 +56,7 @@ async fn every_order_walks_its_index_in_a_project_that_has_just_been_filled() {
                 };
                 assert_eq!(relation, index_of(order));
                 // Tasks that were updated have an old entry as well.
-                assert!(
-                    (PAGE..=2 * PAGE).contains(entries),
-                    "{order}, {descending}, {middle}: {entries}"
-                );
+                assert!((PAGE..=2 * PAGE).contains(entries), "{order}, {descending}, {middle}: {entries}");
             }
         }
     }
