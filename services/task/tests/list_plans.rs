@@ -55,11 +55,8 @@ async fn every_order_walks_its_index_in_a_project_that_has_just_been_filled() {
                     panic!("{order}, descending {descending}, from the middle {middle}: {scans:?}")
                 };
                 assert_eq!(relation, index_of(order));
-                // Every seventh task was updated, and its old entry is still there.
-                assert!(
-                    (PAGE..=PAGE * 5 / 4).contains(entries),
-                    "{order}, {descending}, {middle}: {entries}"
-                );
+                // Tasks that were updated have an old entry as well.
+                assert!((PAGE..=2 * PAGE).contains(entries), "{order}, {descending}, {middle}: {entries}");
             }
         }
     }
