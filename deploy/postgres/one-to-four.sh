@@ -14,7 +14,7 @@ from=$1 to=$2
 dafnck=${DAFNCK:-dafnck}
 
 "$dafnck" migrate --admin-url "$from"
-"$dafnck" migrate --admin-url "$from" down --set references --to 0
+"$dafnck" migrate --admin-url "$from" down --set references --to 0 --yes
 # Roles, and who may enter which database.
 "$dafnck" migrate --admin-url "$to"
 for service in identity project task content; do

@@ -24,9 +24,9 @@ use tonic::Status;
 
 use crate::authenticator::{App, by_recovery};
 
-const WORKERS: u64 = 16;
+const WORKERS: u64 = 12;
 /// So many of them are in the database at once.
-const CONNECTIONS: u32 = 12;
+const CONNECTIONS: u32 = 10;
 const STEPS: u64 = 16;
 /// Long enough for transactions to meet.
 const ROUND_TRIP: Duration = Duration::from_millis(5);

@@ -13,33 +13,38 @@
 pub mod catalog;
 pub mod copies;
 pub mod directory;
+pub mod elsewhere;
 pub mod files;
 pub mod manifest;
 pub mod mirror;
 pub mod origin;
 mod report;
-pub mod schedule;
 pub mod scheduler;
 pub mod secrets;
 pub mod server;
 pub mod settings;
 pub mod status;
+pub mod timetable;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use content::storage::Storage;
+use shared::service::cancel_on_signal;
+use tokio_util::sync::CancellationToken;
 
 use crate::output::{self, say};
 use crate::paths::{DEFAULT_BACKUP_DIRECTORY, LocalSuite};
 use catalog::BaseBackup;
 use copies::Copies;
 use directory::BackupDirectory;
+use elsewhere::{Elsewhere, ScheduleOptions};
 use origin::Origin;
 use report::{BackupOff, BackupReport};
-use schedule::ScheduleOptions;
+use scheduler::Suite;
 use server::{BackupServer, BarmanSource};
 use settings::BackupSettings;
 use status::{OK, Status};
@@ -101,7 +106,7 @@ pub async fn command(options: &BackupOptions) -> anyhow::Result<()> {
         Some(Action::Follow) => follow(options).await,
         Some(Action::List) => output::report(&BackupReport::of(&options.settings()?)?),
         Some(Action::Off) => off(options).await,
-        Some(Action::Schedule(elsewhere)) => schedule::run(elsewhere, options).await,
+        Some(Action::Schedule(elsewhere)) => schedule(elsewhere, options).await,
     }
 }
 
@@ -156,6 +161,18 @@ async fn off(options: &BackupOptions) -> anyhow::Result<()> {
     server.wait_until_not_received().await?;
     server.drop_slot().await?;
     output::report(&BackupOff { directory: settings.directory })
+}
+
+/// Backs up until the process is told to end.
+async fn schedule(elsewhere: &ScheduleOptions, options: &BackupOptions) -> anyhow::Result<()> {
+    let elsewhere = Elsewhere::new(elsewhere.clone(), options.place.bucket.clone(), options.settings()?);
+    let shutdown = CancellationToken::new();
+    let follow = scheduler::follow(Suite::Elsewhere(elsewhere), shutdown.clone());
+    let (receiver, ()) = futures::join!(follow, cancel_on_signal(shutdown));
+    match receiver {
+        Some(receiver) => receiver.end(Duration::ZERO).await,
+        None => Ok(()),
+    }
 }
 
 impl Job {

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use shared::tls::expiry_of;
 
 use super::{BackupLocation, Finding};
-use crate::backup::scheduler::{BACKUP_INTERVAL, DRILL_INTERVAL};
 use crate::backup::status::{OK, Status};
+use crate::backup::timetable::{BACKUP_INTERVAL, DRILL_INTERVAL};
 
 /// A base backup comes daily, log and files each few minutes, the drill weekly; each gets a little longer.
 const MAX_BACKUP_AGE: TimeDelta = TimeDelta::hours(BACKUP_INTERVAL.num_hours() + 2);

@@ -146,7 +146,7 @@ fn the_programs_accept_what_compose_gives_them() {
     let mut seen = 0;
     for (name, service) in entries(at(&compose, "services")) {
         // One without a value is taken from the environment, and not set by default.
-        let variables: BTreeMap<String, String> = entries(at(service, "environment"))
+        let mut variables: BTreeMap<String, String> = entries(at(service, "environment"))
             .filter_map(|(variable, value)| Some((variable.to_owned(), interpolated(value.as_str()?))))
             .collect();
         if variables.keys().all(|variable| !variable.starts_with("DAFNCK_")) {
@@ -154,8 +154,12 @@ fn the_programs_accept_what_compose_gives_them() {
         }
         let command: Vec<&str> = list(at(service, "command")).iter().map(text).collect();
         let (program, words) = match name {
-            // What its schedule calls.
-            "backup" => ("files", ["keep"].as_slice()),
+            // Its drill compares copies as well, and its image says where PostgreSQL's programs are.
+            "backup" => {
+                variables.remove("DAFNCK_COPY_DIRECTORY");
+                variables.insert("DAFNCK_POSTGRES_BIN_DIR".to_owned(), "/usr/bin".to_owned());
+                ("backup", ["schedule"].as_slice())
+            }
             _ => (name, command.strip_prefix(&[name]).unwrap_or(&command)),
         };
         programs::accept(program, words, &variables, secrets.path());

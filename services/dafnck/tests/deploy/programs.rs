@@ -5,6 +5,7 @@ use std::path::Path;
 
 use ::content::storage::StorageOptions;
 use clap::{Arg, Args, Command};
+use dafnck::backup::BackupOptions;
 use dafnck::doctor::DoctorOptions;
 use dafnck::files::FilesOptions;
 use dafnck::maintain::MaintainOptions;
@@ -31,6 +32,7 @@ fn command(program: &str) -> Command {
         "migrate" => MigrateOptions::augment_args(command),
         "maintain" => MaintainOptions::augment_args(command),
         "doctor" => DoctorOptions::augment_args(command),
+        "backup" => BackupOptions::augment_args(command),
         "files" => FilesOptions::augment_args(command),
         other => panic!("{other} is no program of ours"),
     }

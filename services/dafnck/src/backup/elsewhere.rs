@@ -1,31 +1,28 @@
-//! `dafnck backup schedule`: a backup server, for a PostgreSQL that runs elsewhere. Barman is installed beside it.
+//! A PostgreSQL that runs elsewhere, for `dafnck backup schedule` on a backup server. Barman is installed beside it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::ensure;
 use chrono::TimeDelta;
 use clap::Args;
 use content::storage::{BucketOptions, FileLimits, Storage, StorageOptions};
 use shared::config::Secret;
-use shared::service::cancel_on_signal;
-use tokio_util::sync::CancellationToken;
 
+use super::Job;
 use super::directory::SERVER;
 use super::origin::Origin;
-use super::scheduler::{self, Suite, Timetable};
 use super::server::BarmanSource;
 use super::settings::BackupSettings;
-use super::{BackupOptions, Job};
+use super::timetable::Timetable;
 
 /// Which PostgreSQL and which files, and when.
 #[derive(Args, Clone, Debug)]
 pub struct ScheduleOptions {
     /// PostgreSQL URL of a role that may replicate, and read settings and statistics
-    #[arg(long, env = "DAFNCK_BACKUP_URL", hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = "DAFNCK_BACKUP_URL", hide_env_values = true)]
     postgres_url: Secret,
     /// Directory with the programs of PostgreSQL, of the server's version
-    #[arg(long, env = "DAFNCK_POSTGRES_BIN_DIR")]
+    #[arg(long, value_name = "DIRECTORY", env = "DAFNCK_POSTGRES_BIN_DIR")]
     postgres_bin_dir: PathBuf,
     /// Directory in which the content service keeps files. Not used with --storage-url
     #[arg(long, env = "DAFNCK_STORAGE_DIRECTORY", default_value = ".local/files")]
@@ -48,23 +45,11 @@ pub struct Elsewhere {
     settings: BackupSettings,
 }
 
-/// Backs up until the process is told to end.
-pub(super) async fn run(options: &ScheduleOptions, general: &BackupOptions) -> anyhow::Result<()> {
-    let elsewhere = Elsewhere {
-        options: options.clone(),
-        bucket: general.place.bucket.clone(),
-        settings: general.settings()?,
-    };
-    let shutdown = CancellationToken::new();
-    let follow = scheduler::follow(Suite::Elsewhere(elsewhere), shutdown.clone());
-    let (receiver, ()) = futures::join!(follow, cancel_on_signal(shutdown));
-    match receiver {
-        Some(receiver) => receiver.end(Duration::ZERO).await,
-        None => Ok(()),
-    }
-}
-
 impl Elsewhere {
+    pub(super) fn new(options: ScheduleOptions, bucket: BucketOptions, settings: BackupSettings) -> Self {
+        Self { options, bucket, settings }
+    }
+
     pub(super) fn settings(&self) -> BackupSettings {
         self.settings.clone()
     }
