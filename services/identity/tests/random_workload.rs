@@ -20,16 +20,17 @@ use proto::identity::v1 as pb;
 use proto::identity::v1::login_response::Result as LoginResult;
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
-use tonic::Status;
+use tonic::{Request, Status};
 
 use crate::authenticator::{App, by_recovery};
 
-const WORKERS: u64 = 12;
+const WORKERS: u64 = 16;
 /// So many of them are in the database at once.
-const CONNECTIONS: u32 = 10;
+const CONNECTIONS: u32 = 12;
 const STEPS: u64 = 16;
 /// Long enough for transactions to meet.
 const ROUND_TRIP: Duration = Duration::from_millis(5);
+const LONG_DEADLINE: Duration = Duration::from_secs(30);
 /// Of all of them, so that whoever signs in need not know who has which name by now.
 const PASSWORD: &str = "correct horse battery";
 const NAMES: [&str; 5] = ["olga", "gus", "eva", "ina", "tom"];
@@ -167,7 +168,7 @@ impl Worker<'_> {
             "change password" => {
                 let [old_password, new_password] = [PASSWORD, PASSWORD].map(str::to_owned);
                 let request = pb::ChangePasswordRequest { old_password, new_password, ..Default::default() };
-                actor.account().change_password(request).await?;
+                actor.account().change_password(with_long_deadline(request)).await?;
             }
             "token" => {
                 let made = actor
@@ -208,7 +209,7 @@ impl Worker<'_> {
             };
             let code = backend.create_password_reset_code(request).await?.into_inner().code.unwrap();
             let request = pb::ResetPasswordRequest { request_id, code, new_password: PASSWORD.to_owned() };
-            return account.reset_password(request).await.map(drop);
+            return account.reset_password(with_long_deadline(request)).await.map(drop);
         }
         if verb == "change address" {
             let delivery = CodeDelivery::Response.into();
@@ -307,6 +308,13 @@ async fn encrypt_under_former_key(suite: &Suite, user_id: Uuid) {
         .execute(&mut suite.admin().await)
         .await
         .unwrap();
+}
+
+/// Hashing takes its time where other tests use the processors as well.
+fn with_long_deadline<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(LONG_DEADLINE);
+    request
 }
 
 #[tokio::test(flavor = "multi_thread")]
