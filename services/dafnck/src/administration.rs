@@ -39,7 +39,7 @@ impl AdminOptions {
     /// A URL for each database: one, or four.
     ///
     /// # Errors
-    /// When neither the options nor a data directory tell.
+    /// If there are neither options nor a local suite.
     pub fn urls(&self) -> anyhow::Result<Vec<Secret>> {
         let url = self.url()?;
         if is_of_each(&url) {
@@ -51,7 +51,7 @@ impl AdminOptions {
     /// The URL of the database that a service has its schema in.
     ///
     /// # Errors
-    /// When neither the options nor a data directory tell.
+    /// If there are neither options nor a local suite.
     pub fn url_of(&self, service: &str) -> anyhow::Result<Secret> {
         Ok(with_service(&self.url()?, service))
     }
@@ -98,7 +98,7 @@ impl RedisOptions {
     /// The URL and the authorities that are given, else those of the local suite.
     ///
     /// # Errors
-    /// When neither the options nor a data directory tell.
+    /// If there are neither options nor a local suite.
     pub fn find(
         &self,
         admin: &AdminOptions,

@@ -87,7 +87,7 @@ impl Barman {
         run(self.command(arguments), limit).await
     }
 
-    /// Fetches the log of the server of this name as it is written. Its words go to Barman's own log.
+    /// Fetches WAL of the server of this name as it is written. Its words go to Barman's own log.
     ///
     /// # Errors
     /// When the program cannot be started.
@@ -156,7 +156,7 @@ async fn find_rsync(cache: &Path, progress: Progress<'_>) -> Result<Program> {
     }
 }
 
-/// Barman fetching the log, until it is stopped. It also ends with the server.
+/// Barman fetching WAL, until it is stopped. It also ends with the server.
 pub struct WalReceiver {
     child: Child,
 }
@@ -168,7 +168,7 @@ impl WalReceiver {
     /// When it has.
     pub fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
-            Some(status) => bail!("Barman no longer receives the log ({status}); its own log may say why"),
+            Some(status) => bail!("Barman no longer receives WAL ({status}); its own log may say why"),
             None => Ok(()),
         }
     }
@@ -188,6 +188,6 @@ impl WalReceiver {
                 return Ok(());
             }
         }
-        bail!("Barman's receiver of the log (process {}) could not be stopped", self.child.id())
+        bail!("Barman's receiver of WAL (process {}) could not be stopped", self.child.id())
     }
 }

@@ -77,7 +77,7 @@ impl Guard {
         Ok(Self { pipe, process: Mutex::new(process) })
     }
 
-    /// From now on this process id is cared for under this name; 0 stands for none.
+    /// Registers a process to stop; 0 stands for none.
     pub(crate) fn watch(&self, name: &str, pid: u32) -> Result<()> {
         let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
         let pipe = pipe.as_mut().context("the guard process was let go already")?;

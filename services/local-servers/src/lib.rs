@@ -9,7 +9,7 @@
 //!   next start on the same data directory stops whatever might still be left.
 //! - Every wait is bounded, and every refusal says what was tried and what to do.
 //!
-//! Deliberately not here: databases, roles and migrations (the caller makes them), certificates (likewise) and unix sockets.
+//! `suite`, `running_services`, `prepare` and `dev_ca` compose the local suite on these servers.
 //!
 //! Reading order: [`start`], `provision`, `data_directory`, `guard`, `process`, `postgres`, `redis`; for backups `barman`,
 //! `running`, `restoring`.

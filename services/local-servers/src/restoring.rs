@@ -1,4 +1,4 @@
-//! A new data directory whose database comes from a backup: PostgreSQL replays the log there and is stopped again.
+//! A new data directory whose database comes from a backup: PostgreSQL replays WAL there and is stopped again.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -23,7 +23,7 @@ use crate::{DataDirectory, provision_postgres};
 
 /// Weeks of log may have to be replayed.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
-/// While the log is replayed nobody reads; so the server need not be as wide as the one that wrote it.
+/// While WAL is replayed nobody reads; so the server need not be as wide as the one that wrote it.
 const RECOVERY: &[&str] = &["hot_standby=off"];
 
 /// A data directory that waits for its database.

@@ -13,7 +13,7 @@ use crate::telemetry;
 pub(super) struct Table {
     #[diesel(sql_type = Text)]
     name: String,
-    /// With its indexes and what is stored aside.
+    /// Including indexes and TOAST.
     #[diesel(sql_type = BigInt)]
     bytes: i64,
     #[diesel(sql_type = BigInt)]
@@ -22,7 +22,7 @@ pub(super) struct Table {
     dead_rows: i64,
 }
 
-/// One that could be dropped: nothing is unique by it.
+/// A non-unique index: it could be dropped.
 #[derive(QueryableByName)]
 pub(super) struct Index {
     #[diesel(sql_type = Text)]
@@ -45,14 +45,14 @@ pub(super) fn measure(tables: &LatestValues<Table>, indexes: &LatestValues<Index
     of_tables("dafnck.database.table.live_rows", "{row}", live, |it| it.live_rows);
     let dead = "Rows of a table that wait for vacuum.";
     of_tables("dafnck.database.table.dead_rows", "{row}", dead, |it| it.dead_rows);
-    let size = "What an index takes on disk; of indexes that nothing is unique by.";
+    let size = "What an index takes on disk; of non-unique indexes.";
     indexes.gauge("dafnck.database.index.size", "By", size, move |it| {
         (it.bytes, [of(schema), of_index(&it.name)])
     });
     let scans = indexes.clone();
     telemetry::meter()
         .u64_observable_counter("dafnck.database.index.scans")
-        .with_description("How often an index was used; of indexes that nothing is unique by.")
+        .with_description("How often an index was used; of non-unique indexes.")
         .with_unit("{scan}")
         .with_callback(move |observer| {
             for it in scans.get().iter() {

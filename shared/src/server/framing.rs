@@ -102,7 +102,7 @@ impl Framing {
     }
 }
 
-/// A frame that is none.
+/// The error of a malformed frame.
 pub(super) fn malformed(description: &str) -> Status {
     Error::invalid("", description).into()
 }

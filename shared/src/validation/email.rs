@@ -25,7 +25,7 @@ impl Violations {
 }
 
 /// The one form of an email address: without blanks around it, in lower case, its domain as [`ascii_domain`] has it.
-/// `None` for what is none.
+/// `None` if it is not an address.
 pub fn normal_email(text: &str) -> Option<String> {
     let text = text.trim();
     if text.len() > MAX_GIVEN_BYTES {

@@ -1,4 +1,4 @@
-//! What a backup directory holds: base backups, and the log from each of them on.
+//! What a backup directory holds: base backups, and WAL from each of them on.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -168,14 +168,11 @@ pub fn check_wal(directory: &BackupDirectory, backup: &BaseBackup) -> anyhow::Re
     let mut wanted = backup.begin_wal;
     for piece in pieces {
         if piece != wanted {
-            bail!(
-                "the log has a gap: {wanted} is missing before {piece}, after the base backup {}",
-                backup.id
-            );
+            bail!("WAL has a gap: {wanted} is missing before {piece}, after the base backup {}", backup.id);
         }
         wanted = WalSegment(piece.0 + 1);
     }
-    ensure!(wanted != backup.begin_wal, "the log of the base backup {} is missing: {wanted}", backup.id);
+    ensure!(wanted != backup.begin_wal, "WAL of the base backup {} is missing: {wanted}", backup.id);
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! status.json  metrics.prom         what became of the last runs, for people and for monitoring
-//! barman/main/                      base backups and the log, as Barman keeps them
-//! log.manifest                        size and SHA-256 of every finished WAL segment
+//! barman/main/                      base backups and WAL, as Barman keeps them
+//! wal.manifest                      size and SHA-256 of every finished WAL segment
 //! files/  files.manifest              objects of the file store, and size and SHA-256 of each
 //! secrets/<when>/                   passwords and keys, as they were from then on
 //! *.lock  barman.*                  one writer at a time; how Barman is called
@@ -109,7 +109,7 @@ impl BackupDirectory {
         self.server().join("wals")
     }
 
-    /// The manifest of the log.
+    /// The manifest of WAL.
     pub fn wal_manifest(&self) -> PathBuf {
         self.root.join("wal.manifest")
     }

@@ -1,4 +1,4 @@
-//! `dafnck backup`: the suite that runs on this machine, in a directory of its own: base backups and the log through Barman,
+//! `dafnck backup`: the suite that runs on this machine, in a directory of its own: base backups and WAL through Barman,
 //! the objects of the file store, and the suite's passwords and keys. `dafnck backup schedule` does the same for a PostgreSQL
 //! that runs elsewhere, without passwords and keys.
 //!
@@ -133,7 +133,7 @@ async fn now(options: &BackupOptions) -> anyhow::Result<()> {
     // The suite finds one due as well.
     let _lock = job.server.directory.lock_base_backups().await?;
     job.server.ensure_slot().await?;
-    // On from here: whatever happens to this run, the suite goes on with the log.
+    // On from here: whatever happens to this run, the suite goes on with WAL.
     job.turn_on(&options.place.data_directory).await?;
     say("making a base backup…");
     let made = job.back_up().await?;
@@ -263,7 +263,7 @@ impl Job {
         secrets::keep(&self.server.directory, source, Utc::now())
     }
 
-    /// Takes over what has happened since: files, then the log up to a mark. `finish` as for [`BackupServer::mark`].
+    /// Takes over what has happened since: files, then WAL up to a mark. `finish` as for [`BackupServer::mark`].
     ///
     /// # Errors
     /// When something does not arrive; what did stays.

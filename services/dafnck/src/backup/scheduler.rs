@@ -1,4 +1,4 @@
-//! What keeps backups going: the log is fetched as it is written, files are followed, a base backup is made each day and a
+//! What keeps backups going: WAL is fetched as it is written, files are followed, a base backup is made each day and a
 //! restore is tried each week. A local suite does this for itself while it runs; a backup server does it for one elsewhere.
 //!
 //! For a local suite, nothing happens before the first `dafnck backup`. Failures are printed, noted in the status, and tried
@@ -22,7 +22,7 @@ use crate::restore::drill;
 
 /// How often the suite looks whether it is to be backed up.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// How far files may be behind, and the mark that tells how far the log is.
+/// How far files may be behind, and the mark that tells how far WAL is.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// After a failure.
 const RETRY_DELAY: Duration = Duration::from_secs(60);
@@ -45,11 +45,11 @@ struct Following {
     receiving: Option<Receiving>,
     /// A base backup or a drill. Whoever drops it ends them.
     beside: JoinSet<()>,
-    /// The log did not go on where it was: the next base backup is due whatever the status says.
+    /// WAL did not go on where it was: the next base backup is due whatever the status says.
     begins_anew: bool,
 }
 
-/// Follows until the shutdown. Answers with who still fetches the log: its end is written when the server stops.
+/// Follows until the shutdown. Answers with who still fetches WAL: its end is written when the server stops.
 pub async fn follow(suite: Suite, shutdown: CancellationToken) -> Option<WalReceiver> {
     let suite = Arc::new(suite);
     let mut following = Following::default();

@@ -20,7 +20,7 @@ const CONFIGURATION: &str = include_str!("barman.conf");
 /// How long a base backup may take, and checking it.
 const BACKUP_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 const CALL_LIMIT: Duration = Duration::from_secs(600);
-/// How long the log may take from the server to the backup: Barman's receiver tells of its progress every 10 s.
+/// How long WAL may take from the server to the backup: Barman's receiver tells of its progress every 10 s.
 const RECEIVE_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 const SLOT: &str = "barman";
@@ -139,14 +139,14 @@ impl BackupServer {
         Ok(())
     }
 
-    /// Sees to it that the server keeps the log until it is fetched. True if it has not been so until now.
+    /// Sees to it that the server keeps WAL until it is fetched. True if it has not been so until now.
     ///
     /// # Errors
     /// When the server does not answer.
     pub async fn ensure_slot(&self) -> anyhow::Result<bool> {
         let slot = self.slot().await?;
         if slot.as_ref().is_some_and(|slot| slot.wal_status.as_deref() == Some("lost")) {
-            warn("the log was not fetched for too long and is gone: the backup begins anew");
+            warn("WAL was not fetched for too long and is gone: the backup begins anew");
             self.drop_slot().await?;
         } else if slot.is_some() {
             return Ok(false);
@@ -155,7 +155,7 @@ impl BackupServer {
         Ok(true)
     }
 
-    /// Lets the server forget the log that is not fetched.
+    /// Lets the server forget WAL that is not fetched.
     ///
     /// # Errors
     /// When the server does not answer, or somebody still fetches.
@@ -180,10 +180,10 @@ impl BackupServer {
         Ok(self.slot().await?.and_then(|slot| slot.active_pid))
     }
 
-    /// Fetches the log as it is written, until this is ended.
+    /// Fetches WAL as it is written, until this is ended.
     ///
     /// # Errors
-    /// When the server does not answer, or the log does not arrive.
+    /// When the server does not answer, or WAL does not arrive.
     pub async fn receive(&self) -> anyhow::Result<WalReceiver> {
         let mut receiver = self.barman.receive_wal(SERVER)?;
         while self.receiver().await?.is_none() {
@@ -223,7 +223,7 @@ impl BackupServer {
         Ok(())
     }
 
-    /// A base backup, with the log that it needs; checked byte by byte. The log arrives.
+    /// A base backup, with WAL that it needs; checked byte by byte. WAL arrives.
     ///
     /// # Errors
     /// When it did not come about or is damaged. Earlier ones are as they were.
@@ -234,7 +234,7 @@ impl BackupServer {
         Ok(newest)
     }
 
-    /// Waits until the log arrives: Barman begins with no base backup before it has seen that. The directory is locked.
+    /// Waits until WAL arrives: Barman begins with no base backup before it has seen that. The directory is locked.
     ///
     /// # Errors
     /// When it does not arrive.
@@ -243,7 +243,7 @@ impl BackupServer {
         while catalog::has_no_wal(&self.directory)? {
             self.mark(true).await?;
             self.archive().await?;
-            anyhow::ensure!(Instant::now() < deadline, "the log does not arrive in the backup");
+            anyhow::ensure!(Instant::now() < deadline, "WAL does not arrive in the backup");
         }
         Ok(())
     }
@@ -266,12 +266,12 @@ impl BackupServer {
         catalog::record_wal(&self.directory)
     }
 
-    /// Writes a mark into the log, which tells later how far it can be replayed, and waits until it is in the backup.
+    /// Writes a mark into WAL, which tells later how far it can be replayed, and waits until it is in the backup.
     /// Everything that was committed by the time that this answers with is then there. With `finish` the piece of the
     /// log ends with the mark, so that the receiver does not wait to tell.
     ///
     /// # Errors
-    /// When the log does not arrive.
+    /// When WAL does not arrive.
     pub async fn mark(&self, finish: bool) -> anyhow::Result<DateTime<Utc>> {
         let mut conn = self.origin.connect().await?;
         let mark: Mark = sql_query(
@@ -293,7 +293,7 @@ impl BackupServer {
             if answer.received {
                 return Ok(mark.at);
             }
-            anyhow::ensure!(Instant::now() < deadline, "the log does not arrive in the backup");
+            anyhow::ensure!(Instant::now() < deadline, "WAL does not arrive in the backup");
             tokio::time::sleep(POLL).await;
         }
     }
@@ -306,7 +306,7 @@ impl BackupServer {
 pub async fn verify(directory: &BackupDirectory, backup: &BaseBackup, programs: &Path) -> anyhow::Result<()> {
     let data = directory.server().join("base").join(&backup.id).join("data");
     let data = data.to_str().context("the path is not UTF-8")?;
-    // The log is not beside the data but in Barman's own place.
+    // WAL is not beside the data but in Barman's own place.
     let checked = run_tool(&programs.join("pg_verifybackup"), &["-n", "-q", data], BACKUP_LIMIT).await;
     checked.map(drop).with_context(|| format!("the base backup {} is damaged", backup.id))
 }

@@ -141,10 +141,10 @@ fn room(settings: &Settings, services: i64) -> Option<Finding> {
     })
 }
 
-/// Whether the log gets to where it is backed up.
+/// Whether WAL gets to where it is backed up.
 fn log(settings: &Settings, is_backed_up: bool) -> Option<Finding> {
     if let Some(failure) = settings.archive_failure.as_ref().filter(|_| settings.is_archived) {
-        let message = format!("the log is not archived: {failure}");
+        let message = format!("WAL is not archived: {failure}");
         return Some(Finding::critical(
             CHECK,
             message,
@@ -155,11 +155,11 @@ fn log(settings: &Settings, is_backed_up: bool) -> Option<Finding> {
         return None;
     }
     if settings.wal_level == "minimal" {
-        let message = "wal_level is minimal: the log is of no use for a backup";
+        let message = "wal_level is minimal: WAL is of no use for a backup";
         return Some(Finding::critical(CHECK, message, "wal_level = replica, and make a base backup"));
     }
     (settings.slots == 0).then(|| {
-        let message = "nothing keeps the log for the backup: there is no slot, and archive_mode is off";
+        let message = "nothing keeps WAL for the backup: there is no slot, and archive_mode is off";
         Finding::critical(
             CHECK,
             message,
@@ -236,6 +236,6 @@ mod tests {
         assert_eq!(log(&Settings { is_archived: true, ..good() }, true), None);
         assert_eq!(log(&good(), true).unwrap().level, Level::Critical);
         let failed = Settings { archive_failure: Some("x".to_owned()), is_archived: true, ..good() };
-        assert_eq!(log(&failed, false).unwrap().message, "the log is not archived: x");
+        assert_eq!(log(&failed, false).unwrap().message, "WAL is not archived: x");
     }
 }

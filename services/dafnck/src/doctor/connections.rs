@@ -96,8 +96,8 @@ pub(super) async fn redis(places: &Places) -> Vec<Finding> {
         let store =
             RedisStore::with_ca(places.redis_tls_ca.as_deref(), &places.redis_url, &places.redis_key_prefix)?;
         // A text, or of a cluster one of each node.
-        let told: redis::Value = patiently(&store, &redis::cmd("INFO")).await?;
-        // An account that may not ask is no illness.
+        let told: redis::Value = query_with_retries(&store, &redis::cmd("INFO")).await?;
+        // Missing permission is not a finding.
         let mut ask = redis::cmd("CONFIG");
         let settings: Option<HashMap<String, String>> = store.query(ask.arg("GET").arg("save")).await.ok();
         let save = settings.and_then(|mut settings| settings.remove("save"));
@@ -113,8 +113,8 @@ pub(super) async fn redis(places: &Places) -> Vec<Finding> {
     }
 }
 
-/// Calls have less patience than whoever looks at a busy machine.
-async fn patiently(store: &RedisStore, command: &redis::Cmd) -> anyhow::Result<redis::Value> {
+/// Retries: the timeout of a request is too short for a check on a busy machine.
+async fn query_with_retries(store: &RedisStore, command: &redis::Cmd) -> anyhow::Result<redis::Value> {
     let patience = Instant::now() + TIMEOUT;
     loop {
         match store.query(command).await {

@@ -11,7 +11,7 @@ use crate::administration::is_there;
 use crate::maintain::Job;
 use crate::services::{REFERENCES, migration_sets};
 
-/// A replica that lags behind, in bytes of the log.
+/// A replica that lags behind, in bytes of WAL.
 const LAG_BYTES: i64 = 64 << 20;
 const MUCH_LAG_BYTES: i64 = 1 << 30;
 /// How long after it was due maintenance is overdue, in hours: it runs once a day.
@@ -109,7 +109,7 @@ async fn transactions(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> 
     })
 }
 
-/// Who reads the log, and how many bytes of it are still to come.
+/// Who reads WAL, and how many bytes of it are still to come.
 #[derive(QueryableByName)]
 struct Replica {
     #[diesel(sql_type = Text)]
@@ -141,7 +141,7 @@ fn judge_replicas(all: &[Replica]) -> Finding {
     let hint = "see that it runs and reaches the database; drop a slot that nobody needs: it fills the disk";
     match late.as_slice() {
         [] if all.is_empty() => Finding::ok("replication", "no replicas"),
-        [] => Finding::ok("replication", format!("{} readers of the log keep up", all.len())),
+        [] => Finding::ok("replication", format!("{} readers of WAL keep up", all.len())),
         [worst, ..] if worst.behind > MUCH_LAG_BYTES => {
             Finding::critical("replication", message(&late), hint)
         }
@@ -186,7 +186,7 @@ fn judge(Use { used, allowed, age }: &Use) -> Finding {
 }
 
 /// How long the oldest change of access waits for its followers. Only where they share a database with it. A position ends
-/// with transaction and place in the log (`shared::change_log::Cursor`).
+/// with transaction and place in WAL (`shared::change_log::Cursor`).
 async fn feeds(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow::Result<Finding> {
     #[derive(QueryableByName)]
     struct Behind {
@@ -282,7 +282,7 @@ mod tests {
                 [("a", behind), ("b", 0)].map(|(name, behind)| Replica { name: name.to_owned(), behind });
             judge_replicas(&all)
         };
-        assert_eq!(found(64 << 20), Finding::ok("replication", "2 readers of the log keep up"));
+        assert_eq!(found(64 << 20), Finding::ok("replication", "2 readers of WAL keep up"));
         assert_eq!(found((64 << 20) + 1).level, Level::Warning);
         assert_eq!(found(1 << 30).level, Level::Warning);
         let worst = found((1 << 30) + 1);

@@ -207,10 +207,10 @@ async fn restore_into(
     if options.at == Target::Latest {
         log.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
     }
-    say(&format!("copying the base backup {} and the log since then…", backup.id));
+    say(&format!("copying the base backup {} and WAL since then…", backup.id));
     copy_base(options, backup, &place, &barman).await?;
     copy_newest_wal(directory, &place)?;
-    say("replaying the log…");
+    say("replaying WAL…");
     let recovered = place.recover(say).await;
     let restored = match (recovered, log) {
         (Ok(restored), _) => Restored(restored),
@@ -297,7 +297,7 @@ fn clear(into: &Path) -> anyhow::Result<()> {
 async fn archive_received_wal(directory: &BackupDirectory, barman: &Barman) -> anyhow::Result<()> {
     let _lock = directory.lock().await?;
     let taken = barman.call(&["archive-wal", SERVER], COPY_LIMIT).await;
-    taken.context("what has arrived of the log cannot be taken over: is the backup directory writable?")?;
+    taken.context("what has arrived of WAL cannot be taken over: is the backup directory writable?")?;
     catalog::record_wal(directory)
 }
 

@@ -46,7 +46,7 @@ impl fmt::Display for RestorePlan {
         let Self { into, base_backup, base_backup_bytes, base_backup_end, window } = self;
         let end = base_backup_end.to_rfc3339();
         let backup = format!("the base backup {base_backup} ({base_backup_bytes} bytes, complete at {end})");
-        writeln!(out, "would restore {backup} and the log since then into {}", into.display())?;
+        writeln!(out, "would restore {backup} and WAL since then into {}", into.display())?;
         writeln!(out, "{window}")
     }
 }

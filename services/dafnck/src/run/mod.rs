@@ -46,7 +46,7 @@ use local_servers::suite::{NAMES, SuiteOptions};
 const MAIL: &str = "mail";
 /// How long the services may take until they are ready, and how often they are asked.
 const READY_LIMIT: Duration = Duration::from_secs(60);
-/// How long who fetches the log for the backup may take to end after PostgreSQL.
+/// How long who fetches WAL for the backup may take to end after PostgreSQL.
 const RECEIVER_TIMEOUT: Duration = Duration::from_secs(10);
 const READY_POLL: Duration = Duration::from_millis(50);
 
@@ -239,7 +239,7 @@ impl Following {
         Self { stop, task }
     }
 
-    /// Who still fetches the log, if somebody does.
+    /// Who still fetches WAL, if somebody does.
     async fn stop(self) -> Option<WalReceiver> {
         self.stop.cancel();
         self.task.await.ok().flatten()

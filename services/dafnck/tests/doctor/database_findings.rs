@@ -131,7 +131,7 @@ async fn a_slot_that_nobody_reads_is_named_with_the_log_that_it_keeps() {
     let slot = "SELECT pg_create_physical_replication_slot('forgotten', true)";
     fixture.change(slot).await;
     let found = fixture.found("replication", &Thresholds::default()).await;
-    assert_eq!(found, (Level::Ok, "2 readers of the log keep up".to_owned()));
+    assert_eq!(found, (Level::Ok, "2 readers of WAL keep up".to_owned()));
     // Each turns over a segment of 16 MiB.
     let mut admin = fixture.suite.admin().await;
     for _ in 0..6 {
