@@ -49,7 +49,7 @@ async fn a_log_that_no_backup_gets_is_reported() {
     let fixture = Fixture::of(harness().start_durable_alone().await).await;
     fixture.change("SELECT pg_drop_replication_slot('barman')").await;
     let [found] = fixture.findings_of(CHECK).await.try_into().unwrap();
-    begins(&found, Level::Critical, "nothing keeps the log for the backup");
+    begins(&found, Level::Critical, "nothing keeps WAL for the backup");
 
     let servers = fixture.suite.servers.as_ref().unwrap();
     let again = async |settings: &[&str]| {
@@ -66,7 +66,7 @@ async fn a_log_that_no_backup_gets_is_reported() {
     again(&["wal_level = replica", "archive_mode = on", "archive_command = 'false'"]).await;
     fixture.change("SELECT pg_switch_wal()").await;
     let [found] = until_found(&fixture).await.try_into().unwrap();
-    begins(&found, Level::Critical, "the log is not archived: 0000");
+    begins(&found, Level::Critical, "WAL is not archived: 0000");
 }
 
 #[tokio::test]
