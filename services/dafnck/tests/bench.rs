@@ -9,9 +9,14 @@ async fn a_benchmark_reports_calls_beside_their_limits() {
     let cache = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/cache");
     let words = "bench --json --only get-task --rounds 1 --seconds 1 --callers 2 --tasks 10 --rate 20";
     let words: Vec<&str> = words.split(' ').collect();
-    let ran = dafnck(&words, &[("DAFNCK_CACHE_DIRECTORY", cache)]).await;
+    let data = tempfile::tempdir().unwrap();
+    let variables =
+        [("DAFNCK_CACHE_DIRECTORY", cache), ("DAFNCK_DATA_DIRECTORY", data.path().to_str().unwrap())];
+    let ran = dafnck(&words, &variables).await;
     assert_eq!(ran.code, Some(0), "{}", ran.err);
 
+    let untouched = std::fs::read_dir(data.path()).unwrap().next().is_none();
+    assert!(untouched, "the measured suite has a directory of its own");
     let report: Value = serde_json::from_str(&ran.out).unwrap();
     let report = report["measurements"].as_array().unwrap();
     let names: Vec<_> = report.iter().map(|measured| measured["name"].as_str().unwrap()).collect();

@@ -48,10 +48,6 @@ pub struct BenchOptions {
     /// Tasks in the project
     #[arg(long, default_value_t = 5_000, value_parser = value_parser!(u16).range(1..))]
     tasks: u16,
-    /// Directory in which the measured suite keeps its data. It must not hold a suite that is used. Default: one that is
-    /// removed again
-    #[arg(long)]
-    data_directory: Option<PathBuf>,
     /// Directory for private copies of PostgreSQL and Redis, which are fetched when no fitting ones are installed
     #[arg(long, env = "DAFNCK_CACHE_DIRECTORY", default_value = DEFAULT_CACHE_DIRECTORY)]
     cache_directory: PathBuf,
@@ -62,7 +58,7 @@ pub struct BenchOptions {
 /// # Errors
 /// When the suite does not start, PostgreSQL comes without `pgbench`, or a call fails.
 pub async fn command(options: BenchOptions) -> anyhow::Result<()> {
-    let suite = BenchSuite::start(options.data_directory.as_deref(), &options.cache_directory).await?;
+    let suite = BenchSuite::start(&options.cache_directory).await?;
     let measured = measure(&options, &suite).await;
     suite.stop().await?;
     measured?.print()

@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,7 +76,7 @@ pub(super) struct BenchSuite {
     process_id: u32,
     postgres: RunningPostgres,
     services: Arc<Services>,
-    _temporary: Option<TempDir>,
+    _temporary: TempDir,
 }
 
 /// Connections to the services.
@@ -110,8 +110,10 @@ impl Fixtures {
 }
 
 impl BenchSuite {
-    pub(super) async fn start(wanted: Option<&Path>, cache: &Path) -> anyhow::Result<Self> {
-        let (data_directory, temporary) = data_directory(wanted)?;
+    pub(super) async fn start(cache: &Path) -> anyhow::Result<Self> {
+        // The servers' user, another one when root runs us, passes through.
+        let temporary = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir()?;
+        let data_directory = temporary.path().join("data");
         let ports = [free_port()?, free_port()?, free_port()?, free_port()?];
         let mut process = Command::new(std::env::current_exe()?);
         process.arg("run").arg("--data-directory").arg(&data_directory).arg("--cache-directory").arg(cache);
@@ -239,15 +241,6 @@ pub(super) fn fixture_task(title: &str) -> task::Task {
         tags: vec!["benchmark".to_owned(), "backend".to_owned()],
         ..Default::default()
     }
-}
-
-fn data_directory(wanted: Option<&Path>) -> anyhow::Result<(PathBuf, Option<TempDir>)> {
-    if let Some(wanted) = wanted {
-        return Ok((wanted.to_owned(), None));
-    }
-    // The servers' user, another one when root runs us, passes through.
-    let temporary = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir()?;
-    Ok((temporary.path().join("data"), Some(temporary)))
 }
 
 async fn wait_until_ready(process: &mut Child, siblings: &SiblingOptions) -> anyhow::Result<()> {
