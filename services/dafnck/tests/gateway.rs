@@ -2,6 +2,7 @@
 
 use proto::common::server_info_service_client::ServerInfoServiceClient;
 use proto::common::{GetServerInfoRequest, RegistrationMode, ServerInfo};
+use proto::project::v1::Project;
 use serde_json::{Value, json};
 use testkit::{Actor, Service, Suite, summary};
 use tonic::Code;
@@ -108,15 +109,21 @@ async fn a_session_works_in_all_services_of_the_gateway() {
     crate::files::upload(&olga, &project, "a plan").await;
 }
 
-#[tokio::test]
-async fn a_page_of_an_allowed_origin_works_with_all_services() {
-    let mut page = Page::serve().await;
+/// A suite that answers this page, and somebody with a project and a task for it to show.
+async fn suite_for(page: &Page) -> (Suite, Actor, Project) {
     let origin = page.origin();
     let suite =
         harness().with_gateway().start_with(|options| options.cors.allowed_origins = vec![origin]).await;
     let olga = suite.user("olga").await;
     let project = olga.project("apollo").await;
     olga.task(&project, "buy milk").await;
+    (suite, olga, project)
+}
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_works_with_all_services() {
+    let mut page = Page::serve().await;
+    let (suite, olga, project) = suite_for(&page).await;
 
     let Some(visit) = page.visit(suite.gateway_url(), &olga, &project).await else { return };
     let expected = Visit {
@@ -134,12 +141,7 @@ async fn a_page_of_an_allowed_origin_works_with_all_services() {
 #[tokio::test]
 async fn a_page_with_connect_signs_in_lists_watches_and_reads_the_details_of_errors() {
     let mut page = Page::serve().await;
-    let origin = page.origin();
-    let suite =
-        harness().with_gateway().start_with(|options| options.cors.allowed_origins = vec![origin]).await;
-    let olga = suite.user("olga").await;
-    let project = olga.project("apollo").await;
-    olga.task(&project, "buy milk").await;
+    let (suite, olga, project) = suite_for(&page).await;
 
     let Some(seen) = page.visit_with_connect(suite.gateway_url(), &olga, &project).await else { return };
 
