@@ -228,6 +228,14 @@ mod tests {
             self.calls.lock().unwrap().iter().map(Vec::len).collect()
         }
 
+        /// Sends as many calls as may be in flight, with a read each; they wait for permits.
+        async fn fill_calls_in_flight(&self) {
+            for id in ids(100..102) {
+                drop(self.start(&[id]));
+                Self::settle().await;
+            }
+        }
+
         /// Lets every other task go on as far as it can: on one thread, each has had its turn after a few.
         async fn settle() {
             for _ in 0..100 {
@@ -243,10 +251,7 @@ mod tests {
     #[tokio::test]
     async fn a_read_alone_goes_at_once_and_what_comes_meanwhile_goes_together() {
         let fixture = fixture(0, 64, 1000);
-        for id in ids(100..102) {
-            drop(fixture.start(&[id]));
-            Fixture::settle().await;
-        }
+        fixture.fill_calls_in_flight().await;
         let later = fixture.start(&ids(200..230));
         Fixture::settle().await;
         assert_eq!(fixture.sizes(), [1, 1], "both of the first are in flight");
@@ -289,10 +294,7 @@ mod tests {
     #[tokio::test]
     async fn a_read_that_is_given_up_is_not_sent() {
         let fixture = fixture(0, 64, 1000);
-        for id in ids(100..102) {
-            drop(fixture.start(&[id]));
-            Fixture::settle().await;
-        }
+        fixture.fill_calls_in_flight().await;
         let later = fixture.start(&ids(200..210));
         Fixture::settle().await;
         later.iter().skip(3).for_each(tokio::task::JoinHandle::abort);
@@ -307,10 +309,7 @@ mod tests {
     #[tokio::test]
     async fn more_reads_than_may_wait_are_refused_and_later_ones_are_answered() {
         let fixture = fixture(0, 64, 5);
-        for id in ids(100..102) {
-            drop(fixture.start(&[id]));
-            Fixture::settle().await;
-        }
+        fixture.fill_calls_in_flight().await;
         let reads = fixture.start(&ids(200..220));
         Fixture::settle().await;
         fixture.permits.add_permits(100);
