@@ -1,25 +1,16 @@
 //! [`routes`](crate::routes): the generated servers of a service, under the limits that no server may lack.
 
-/// Makes the [`Routes`](tonic::service::Routes) of generated servers. Each takes and sends messages of at most
-/// [`MAX_MESSAGE_BYTES`](crate::server::MAX_MESSAGE_BYTES), or of the size after its handler.
+/// Makes the [`Routes`](tonic::service::Routes) of generated servers, which share one handler. Each takes and sends
+/// messages of at most [`MAX_MESSAGE_BYTES`](crate::server::MAX_MESSAGE_BYTES).
 ///
 /// ```text
-/// shared::routes![
-///     ProjectServiceServer(projects.clone()),
-///     AccessServiceServer(access, MAX_ACCESS_MESSAGE_BYTES),
-/// ]
+/// shared::routes![handler => TaskServiceServer, PlanServiceServer]
 /// ```
 #[macro_export]
 macro_rules! routes {
-    [$($server:ident($handler:expr $(, $max_bytes:expr)?)),* $(,)?] => {
+    [$handler:expr => $($server:ident),* $(,)?] => {
         tonic::service::Routes::default()
-            $(.add_service($crate::routes!(@limited $server::new($handler) $(, $max_bytes)?)))*
-    };
-    (@limited $server:expr) => {
-        $crate::limited!($server, $crate::server::MAX_MESSAGE_BYTES)
-    };
-    (@limited $server:expr, $max_bytes:expr) => {
-        $crate::limited!($server, $max_bytes)
+            $(.add_service($crate::limited!($server::new($handler.clone()), $crate::server::MAX_MESSAGE_BYTES)))*
     };
 }
 

@@ -8,8 +8,8 @@ pub type RpcFuture<'call, T> = BoxFuture<'call, Result<Response<T>, Status>>;
 
 /// Implements a generated gRPC service for a handler whose methods live with the resources that they are about.
 ///
-/// Each line names a method, its request and its response. The handler's own method of the same name answers, or that
-/// of the field after `=`. `#[stream(…)]` marks a method that answers with a stream, and names the generated stream type.
+/// Each line names a method, its request and its response. The handler's own method of the same name answers, or the one
+/// after `=`. `#[stream(…)]` marks a method that answers with a stream, and names the generated stream type.
 ///
 /// ```text
 /// shared::rpc_table! {
@@ -24,13 +24,13 @@ pub type RpcFuture<'call, T> = BoxFuture<'call, Result<Response<T>, Status>>;
 #[macro_export]
 macro_rules! rpc_table {
     (impl $service:ident for $handler:ty {
-        $($(#[stream($stream:ident)])? $method:ident($request:ty) -> $response:ty $(= $field:ident)?;)*
+        $($(#[stream($stream:ident)])? $method:ident($request:ty) -> $response:ty $(= $own_method:ident)?;)*
     }) => {
         impl $service for $handler {
-            $($crate::rpc_table!(@method $handler, $($stream)?, $method, $request, $response, $($field)?);)*
+            $($crate::rpc_table!(@method $handler, $($stream)?, $method, $request, $response, $($own_method,)? $method);)*
         }
     };
-    (@method $handler:ty, , $method:ident, $request:ty, $response:ty, $($field:ident)?) => {
+    (@method $handler:ty, , $method:ident, $request:ty, $response:ty, $own_method:ident $(, $_method:ident)?) => {
         fn $method<'handler, 'call>(
             &'handler self,
             request: tonic::Request<$request>,
@@ -39,12 +39,10 @@ macro_rules! rpc_table {
             'handler: 'call,
             Self: 'call,
         {
-            let handler = self;
-            $(let handler = &handler.$field;)?
-            Box::pin(handler.$method(request))
+            Box::pin(self.$own_method(request))
         }
     };
-    (@method $handler:ty, $stream:ident, $method:ident, $request:ty, $response:ty, $($field:ident)?) => {
+    (@method $handler:ty, $stream:ident, $method:ident, $request:ty, $response:ty, $own_method:ident $(, $_method:ident)?) => {
         type $stream = futures::stream::BoxStream<'static, Result<$response, tonic::Status>>;
 
         fn $method<'handler, 'call>(
@@ -55,9 +53,7 @@ macro_rules! rpc_table {
             'handler: 'call,
             Self: 'call,
         {
-            let handler = self;
-            $(let handler = &handler.$field;)?
-            Box::pin(handler.$method(request))
+            Box::pin(self.$own_method(request))
         }
     };
 }

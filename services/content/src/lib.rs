@@ -14,6 +14,7 @@ mod documents;
 mod editing;
 mod export;
 mod feed;
+mod handler;
 mod import;
 mod page;
 mod rpc;
@@ -26,28 +27,14 @@ mod versions;
 
 use proto::common::{ServerInfo, ServerLimits};
 use proto::content::DESCRIPTOR_SET;
-use proto::content::admin::v1::content_admin_service_server::ContentAdminServiceServer;
-use proto::content::v1::attachment_service_server::AttachmentServiceServer;
-use proto::content::v1::document_service_server::DocumentServiceServer;
 use shared::access::{AccessCopies, Authorizer};
 use shared::service::{PreparedService, ServiceContext};
 use shared::siblings::Sibling;
-use tonic::service::Routes;
 
-use attachments::rpc::AttachmentHandler;
-use comparison_pool::ComparisonPool;
 use documents::MAX_CONTENT_BYTES;
-use documents::rpc::DocumentHandler;
-use editing::rpc::EditHandler;
-use export::rpc::ExportHandler;
-use feed::rpc::FeedHandler;
-use import::rpc::ImportHandler;
-use rpc::{AttachmentServiceHandler, ContentAdminServiceHandler, DocumentServiceHandler};
-use search::rpc::SearchHandler;
+use handler::ContentHandler;
 use storage::{FileLimits, Storage, StorageOptions};
-use uploads::rpc::UploadHandler;
 use uploads::writer::UploadWriter;
-use versions::rpc::VersionHandler;
 
 pub use schema::NAME;
 
@@ -77,7 +64,8 @@ pub async fn start(context: ServiceContext, options: StorageOptions) -> anyhow::
 
     let sessions = context.remote_sessions();
     let authorizer = Authorizer::new(&context, copies.clone());
-    let routes = copies.enforce_freshness(routes(&context, authorizer, writer, storage));
+    let handler = ContentHandler::new(context.clone(), authorizer, writer, storage);
+    let routes = copies.enforce_freshness(rpc::routes(&handler));
     let service = context.into_service(DESCRIPTOR_SET, routes, info, sessions);
     // It calls all of them anyway. A proxy in front of the suite lets it answer for all.
     Ok(service.describing(&[Sibling::Identity, Sibling::Project, Sibling::Task]))
@@ -90,38 +78,4 @@ fn server_info(limits: &FileLimits) -> ServerInfo {
         ..Default::default()
     };
     ServerInfo { limits: Some(limits), ..Default::default() }
-}
-
-fn routes(
-    context: &ServiceContext,
-    authorizer: Authorizer,
-    writer: UploadWriter,
-    storage: Storage,
-) -> Routes {
-    let pool = ComparisonPool::new();
-    let documents = DocumentServiceHandler {
-        documents: DocumentHandler::new(context.clone(), authorizer.clone()),
-        versions: VersionHandler::new(context.clone(), authorizer.clone(), pool.clone()),
-        edits: EditHandler::new(context.clone(), authorizer.clone(), pool),
-        search: SearchHandler::new(context.clone(), authorizer.clone()),
-        feed: FeedHandler::new(context.clone(), authorizer.clone()),
-    };
-    let attachments = AttachmentServiceHandler {
-        attachments: AttachmentHandler::new(
-            context.clone(),
-            authorizer.clone(),
-            writer.clone(),
-            storage.clone(),
-        ),
-        uploads: UploadHandler::new(context.clone(), authorizer.clone(), writer.clone()),
-    };
-    let admin = ContentAdminServiceHandler {
-        imports: ImportHandler::new(context.clone(), authorizer, writer),
-        exports: ExportHandler::new(context, storage),
-    };
-    shared::routes![
-        DocumentServiceServer(documents),
-        AttachmentServiceServer(attachments),
-        ContentAdminServiceServer(admin),
-    ]
 }

@@ -1,87 +1,72 @@
-//! Which handler answers each method of the API.
+//! Maps the methods of the API to the handler.
 
 use proto::content::admin::v1 as admin;
-use proto::content::admin::v1::content_admin_service_server::ContentAdminService;
+use proto::content::admin::v1::content_admin_service_server::{
+    ContentAdminService, ContentAdminServiceServer,
+};
 use proto::content::v1 as pb;
-use proto::content::v1::attachment_service_server::AttachmentService;
-use proto::content::v1::document_service_server::DocumentService;
+use proto::content::v1::attachment_service_server::{AttachmentService, AttachmentServiceServer};
+use proto::content::v1::document_service_server::{DocumentService, DocumentServiceServer};
 
-use crate::attachments::rpc::AttachmentHandler;
-use crate::documents::rpc::DocumentHandler;
-use crate::editing::rpc::EditHandler;
-use crate::export::rpc::ExportHandler;
-use crate::feed::rpc::FeedHandler;
-use crate::import::rpc::ImportHandler;
-use crate::search::rpc::SearchHandler;
-use crate::uploads::rpc::UploadHandler;
-use crate::versions::rpc::VersionHandler;
+use tonic::service::Routes;
 
-pub(crate) struct AttachmentServiceHandler {
-    pub(crate) attachments: AttachmentHandler,
-    pub(crate) uploads: UploadHandler,
-}
+use crate::handler::ContentHandler;
 
-pub(crate) struct DocumentServiceHandler {
-    pub(crate) documents: DocumentHandler,
-    pub(crate) versions: VersionHandler,
-    pub(crate) edits: EditHandler,
-    pub(crate) search: SearchHandler,
-    pub(crate) feed: FeedHandler,
-}
-
-pub(crate) struct ContentAdminServiceHandler {
-    pub(crate) imports: ImportHandler,
-    pub(crate) exports: ExportHandler,
+/// The servers of all services of this crate.
+pub(crate) fn routes(handler: &ContentHandler) -> Routes {
+    shared::routes![
+        handler => DocumentServiceServer, AttachmentServiceServer, ContentAdminServiceServer,
+    ]
 }
 
 shared::rpc_table! {
-    impl AttachmentService for AttachmentServiceHandler {
-        upload_attachment(tonic::Streaming<pb::UploadAttachmentRequest>) -> pb::Attachment = attachments;
+    impl AttachmentService for ContentHandler {
+        upload_attachment(tonic::Streaming<pb::UploadAttachmentRequest>) -> pb::Attachment;
         #[stream(DownloadAttachmentStream)]
-        download_attachment(pb::DownloadAttachmentRequest) -> pb::DownloadAttachmentResponse = attachments;
-        get_attachment(pb::GetAttachmentRequest) -> pb::Attachment = attachments;
-        list_attachments(pb::ListAttachmentsRequest) -> pb::ListAttachmentsResponse = attachments;
-        update_attachment(pb::UpdateAttachmentRequest) -> pb::Attachment = attachments;
-        delete_attachment(pb::DeleteAttachmentRequest) -> pb::DeleteAttachmentResponse = attachments;
-        create_upload(pb::CreateUploadRequest) -> pb::Upload = uploads;
-        upload_chunks(tonic::Streaming<pb::UploadChunksRequest>) -> pb::Upload = uploads;
-        get_upload(pb::GetUploadRequest) -> pb::Upload = uploads;
-        complete_upload(pb::CompleteUploadRequest) -> pb::Attachment = uploads;
-        cancel_upload(pb::CancelUploadRequest) -> pb::Upload = uploads;
+        download_attachment(pb::DownloadAttachmentRequest) -> pb::DownloadAttachmentResponse;
+        get_attachment(pb::GetAttachmentRequest) -> pb::Attachment;
+        list_attachments(pb::ListAttachmentsRequest) -> pb::ListAttachmentsResponse;
+        update_attachment(pb::UpdateAttachmentRequest) -> pb::Attachment;
+        delete_attachment(pb::DeleteAttachmentRequest) -> pb::DeleteAttachmentResponse;
+        create_upload(pb::CreateUploadRequest) -> pb::Upload;
+        upload_chunks(tonic::Streaming<pb::UploadChunksRequest>) -> pb::Upload;
+        get_upload(pb::GetUploadRequest) -> pb::Upload;
+        complete_upload(pb::CompleteUploadRequest) -> pb::Attachment;
+        cancel_upload(pb::CancelUploadRequest) -> pb::Upload;
     }
 }
 
 shared::rpc_table! {
-    impl DocumentService for DocumentServiceHandler {
-        create_document(pb::CreateDocumentRequest) -> pb::Document = documents;
-        get_document(pb::GetDocumentRequest) -> pb::Document = documents;
-        list_documents(pb::ListDocumentsRequest) -> pb::ListDocumentsResponse = documents;
-        update_document(pb::UpdateDocumentRequest) -> pb::Document = documents;
-        submit_document(pb::SubmitDocumentRequest) -> pb::Document = documents;
-        publish_document(pb::PublishDocumentRequest) -> pb::Document = documents;
-        archive_document(pb::ArchiveDocumentRequest) -> pb::Document = documents;
-        revise_document(pb::ReviseDocumentRequest) -> pb::Document = documents;
-        delete_document(pb::DeleteDocumentRequest) -> pb::DeleteDocumentResponse = documents;
-        get_document_version(pb::GetDocumentVersionRequest) -> pb::DocumentVersion = versions;
-        list_document_versions(pb::ListDocumentVersionsRequest) -> pb::ListDocumentVersionsResponse = versions;
-        diff_document_versions(pb::DiffDocumentVersionsRequest) -> pb::DocumentDiff = versions;
-        restore_document_version(pb::RestoreDocumentVersionRequest) -> pb::Document = versions;
-        edit_document_content(pb::EditDocumentContentRequest) -> pb::Document = edits;
-        preview_document_edit(pb::PreviewDocumentEditRequest) -> pb::PreviewDocumentEditResponse = edits;
-        search_documents(pb::SearchDocumentsRequest) -> pb::SearchDocumentsResponse = search;
+    impl DocumentService for ContentHandler {
+        create_document(pb::CreateDocumentRequest) -> pb::Document;
+        get_document(pb::GetDocumentRequest) -> pb::Document;
+        list_documents(pb::ListDocumentsRequest) -> pb::ListDocumentsResponse;
+        update_document(pb::UpdateDocumentRequest) -> pb::Document;
+        submit_document(pb::SubmitDocumentRequest) -> pb::Document;
+        publish_document(pb::PublishDocumentRequest) -> pb::Document;
+        archive_document(pb::ArchiveDocumentRequest) -> pb::Document;
+        revise_document(pb::ReviseDocumentRequest) -> pb::Document;
+        delete_document(pb::DeleteDocumentRequest) -> pb::DeleteDocumentResponse;
+        get_document_version(pb::GetDocumentVersionRequest) -> pb::DocumentVersion;
+        list_document_versions(pb::ListDocumentVersionsRequest) -> pb::ListDocumentVersionsResponse;
+        diff_document_versions(pb::DiffDocumentVersionsRequest) -> pb::DocumentDiff;
+        restore_document_version(pb::RestoreDocumentVersionRequest) -> pb::Document;
+        edit_document_content(pb::EditDocumentContentRequest) -> pb::Document;
+        preview_document_edit(pb::PreviewDocumentEditRequest) -> pb::PreviewDocumentEditResponse;
+        search_documents(pb::SearchDocumentsRequest) -> pb::SearchDocumentsResponse;
         #[stream(WatchDocumentsStream)]
-        watch_documents(pb::WatchDocumentsRequest) -> pb::WatchDocumentsResponse = feed;
+        watch_documents(pb::WatchDocumentsRequest) -> pb::WatchDocumentsResponse;
     }
 }
 
 shared::rpc_table! {
-    impl ContentAdminService for ContentAdminServiceHandler {
+    impl ContentAdminService for ContentHandler {
         #[stream(ImportDocumentsStream)]
-        import_documents(tonic::Streaming<admin::ImportDocumentsRequest>) -> admin::ImportDocumentsResponse = imports;
-        import_attachment(tonic::Streaming<admin::ImportAttachmentRequest>) -> admin::ImportAttachmentResponse = imports;
+        import_documents(tonic::Streaming<admin::ImportDocumentsRequest>) -> admin::ImportDocumentsResponse;
+        import_attachment(tonic::Streaming<admin::ImportAttachmentRequest>) -> admin::ImportAttachmentResponse;
         #[stream(ExportDocumentsStream)]
-        export_documents(admin::ExportDocumentsRequest) -> admin::ExportDocumentsResponse = exports;
+        export_documents(admin::ExportDocumentsRequest) -> admin::ExportDocumentsResponse;
         #[stream(ExportFileStream)]
-        export_file(admin::ExportFileRequest) -> admin::ExportFileResponse = exports;
+        export_file(admin::ExportFileRequest) -> admin::ExportFileResponse;
     }
 }

@@ -27,7 +27,7 @@ mod auth;
 mod codes;
 mod emails;
 pub mod encryption;
-mod identity;
+mod handler;
 mod limits;
 mod options;
 mod passwords;
@@ -39,7 +39,7 @@ mod sessions;
 mod user_administration;
 mod users;
 
-use identity::Identity;
+use handler::IdentityHandler;
 pub use options::{IdentityOptions, RegistrationMode};
 pub use passwords::PasswordOptions;
 pub use sessions::SessionOptions;
@@ -84,8 +84,8 @@ pub async fn start(
     spawn_cleanup(&context);
 
     let info = server_info(&options, &mail);
-    let identity = Identity::start(context.clone(), &options, &mail, keys, store, revocations)?;
-    Ok(context.into_service(DESCRIPTOR_SET, rpc::routes(&Arc::new(identity)), info, sessions))
+    let handler = IdentityHandler::start(context.clone(), &options, &mail, keys, store, revocations)?;
+    Ok(context.into_service(DESCRIPTOR_SET, rpc::routes(&handler), info, sessions))
 }
 
 /// The limits and features of this service alone.

@@ -1,6 +1,4 @@
-//! Which handler answers which method.
-
-use std::sync::Arc;
+//! Maps the methods of the API to the handler.
 
 use proto::identity::admin::v1 as admin;
 use proto::identity::admin::v1::security_admin_service_server::{
@@ -19,192 +17,97 @@ use proto::identity::v1::auth_service_server::{AuthService, AuthServiceServer};
 use proto::identity::v1::user_service_server::{UserService, UserServiceServer};
 use tonic::service::Routes;
 
-use crate::accounts::OwnAccountHandler;
-use crate::api_tokens::ApiTokenHandler;
-use crate::audit::{SecurityEventAdminHandler, SecurityEventHandler};
-use crate::auth::{LoginHandler, RefreshHandler, SignUpHandler};
-use crate::codes::AccountCodeHandler;
-use crate::encryption::KeyHandler;
-use crate::identity::Identity;
-use crate::profiles::ProfileHandler;
-use crate::second_factor::{SecondFactorAdminHandler, SecondFactorHandler};
-use crate::sessions::{BackendSessionHandler, SessionHandler};
-use crate::user_administration::AccountAdminHandler;
-use crate::users::{UserExportHandler, UserHandler, UserImportHandler, UserLookupHandler};
+use crate::handler::IdentityHandler;
 
-/// All methods of this service.
-pub(crate) fn routes(identity: &Arc<Identity>) -> Routes {
+/// The servers of all services of this crate.
+pub(crate) fn routes(handler: &IdentityHandler) -> Routes {
     shared::routes![
-        AuthServiceServer(AuthHandler::new(identity)),
-        AccountServiceServer(AccountHandler::new(identity)),
-        UserServiceServer(UserHandler(identity.clone())),
-        UserAdminServiceServer(UserAdminHandler::new(identity)),
-        SecurityAdminServiceServer(SecurityAdminHandler::new(identity)),
-        AccountCodeServiceServer(AccountCodeHandler(identity.clone())),
-        SessionServiceServer(BackendSessionHandler(identity.clone())),
-        UserLookupServiceServer(UserLookupHandler(identity.clone())),
+        handler => AuthServiceServer, AccountServiceServer, UserServiceServer, UserAdminServiceServer,
+        SecurityAdminServiceServer, AccountCodeServiceServer, SessionServiceServer, UserLookupServiceServer,
     ]
 }
 
-/// Implements `AuthService`.
-struct AuthHandler {
-    sign_up: SignUpHandler,
-    login: LoginHandler,
-    refresh: RefreshHandler,
-    account: OwnAccountHandler,
-}
-
-impl AuthHandler {
-    fn new(identity: &Arc<Identity>) -> Self {
-        Self {
-            sign_up: SignUpHandler(identity.clone()),
-            login: LoginHandler(identity.clone()),
-            refresh: RefreshHandler::new(identity.clone()),
-            account: OwnAccountHandler(identity.clone()),
-        }
-    }
-}
-
-/// Implements `AccountService`.
-struct AccountHandler {
-    users: UserHandler,
-    profiles: ProfileHandler,
-    account: OwnAccountHandler,
-    second_factor: SecondFactorHandler,
-    sessions: SessionHandler,
-    api_tokens: ApiTokenHandler,
-    security_events: SecurityEventHandler,
-}
-
-impl AccountHandler {
-    fn new(identity: &Arc<Identity>) -> Self {
-        Self {
-            users: UserHandler(identity.clone()),
-            profiles: ProfileHandler(identity.clone()),
-            account: OwnAccountHandler(identity.clone()),
-            second_factor: SecondFactorHandler::new(identity.clone()),
-            sessions: SessionHandler(identity.clone()),
-            api_tokens: ApiTokenHandler::new(identity.clone()),
-            security_events: SecurityEventHandler(identity.clone()),
-        }
-    }
-}
-
-/// Implements `UserAdminService`.
-struct UserAdminHandler {
-    accounts: AccountAdminHandler,
-    second_factor: SecondFactorAdminHandler,
-    import: UserImportHandler,
-    export: UserExportHandler,
-}
-
-impl UserAdminHandler {
-    fn new(identity: &Arc<Identity>) -> Self {
-        Self {
-            accounts: AccountAdminHandler(identity.clone()),
-            second_factor: SecondFactorAdminHandler(identity.clone()),
-            import: UserImportHandler(identity.clone()),
-            export: UserExportHandler::new(identity.clone()),
-        }
-    }
-}
-
-/// Implements `SecurityAdminService`.
-struct SecurityAdminHandler {
-    security_events: SecurityEventAdminHandler,
-    keys: KeyHandler,
-}
-
-impl SecurityAdminHandler {
-    fn new(identity: &Arc<Identity>) -> Self {
-        Self {
-            security_events: SecurityEventAdminHandler(identity.clone()),
-            keys: KeyHandler(identity.clone()),
-        }
-    }
-}
-
 shared::rpc_table! {
-    impl AccountService for AccountHandler {
-        get_user(pb::GetUserRequest) -> pb::User = users;
-        update_user(pb::UpdateUserRequest) -> pb::User = users;
-        get_user_profile(pb::GetUserProfileRequest) -> pb::UserProfile = profiles;
-        update_user_profile(pb::UpdateUserProfileRequest) -> pb::UserProfile = profiles;
-        request_email_verification(pb::RequestEmailVerificationRequest) -> pb::RequestEmailVerificationResponse = account;
-        verify_email(pb::VerifyEmailRequest) -> pb::VerifyEmailResponse = account;
-        request_email_change(pb::RequestEmailChangeRequest) -> pb::RequestEmailChangeResponse = account;
-        confirm_email_change(pb::ConfirmEmailChangeRequest) -> pb::ConfirmEmailChangeResponse = account;
-        change_password(pb::ChangePasswordRequest) -> pb::ChangePasswordResponse = account;
-        get_second_factor(pb::GetSecondFactorRequest) -> pb::SecondFactor = second_factor;
-        begin_second_factor(pb::BeginSecondFactorRequest) -> pb::BeginSecondFactorResponse = second_factor;
-        confirm_second_factor(pb::ConfirmSecondFactorRequest) -> pb::RecoveryCodes = second_factor;
-        create_recovery_codes(pb::CreateRecoveryCodesRequest) -> pb::RecoveryCodes = second_factor;
-        remove_second_factor(pb::RemoveSecondFactorRequest) -> pb::SecondFactor = second_factor;
-        list_sessions(pb::ListSessionsRequest) -> pb::ListSessionsResponse = sessions;
-        revoke_session(pb::RevokeSessionRequest) -> pb::Session = sessions;
-        revoke_other_sessions(pb::RevokeOtherSessionsRequest) -> pb::RevokeOtherSessionsResponse = sessions;
-        revoke_all_sessions(pb::RevokeAllSessionsRequest) -> pb::RevokeAllSessionsResponse = sessions;
-        create_api_token(pb::CreateApiTokenRequest) -> pb::CreateApiTokenResponse = api_tokens;
-        get_api_token(pb::GetApiTokenRequest) -> pb::ApiToken = api_tokens;
-        list_api_tokens(pb::ListApiTokensRequest) -> pb::ListApiTokensResponse = api_tokens;
-        revoke_api_token(pb::RevokeApiTokenRequest) -> pb::ApiToken = api_tokens;
-        list_security_events(pb::ListSecurityEventsRequest) -> pb::ListSecurityEventsResponse = security_events;
-        delete_account(pb::DeleteAccountRequest) -> pb::DeleteAccountResponse = account;
+    impl AccountService for IdentityHandler {
+        get_user(pb::GetUserRequest) -> pb::User;
+        update_user(pb::UpdateUserRequest) -> pb::User;
+        get_user_profile(pb::GetUserProfileRequest) -> pb::UserProfile;
+        update_user_profile(pb::UpdateUserProfileRequest) -> pb::UserProfile;
+        request_email_verification(pb::RequestEmailVerificationRequest) -> pb::RequestEmailVerificationResponse;
+        verify_email(pb::VerifyEmailRequest) -> pb::VerifyEmailResponse;
+        request_email_change(pb::RequestEmailChangeRequest) -> pb::RequestEmailChangeResponse;
+        confirm_email_change(pb::ConfirmEmailChangeRequest) -> pb::ConfirmEmailChangeResponse;
+        change_password(pb::ChangePasswordRequest) -> pb::ChangePasswordResponse;
+        get_second_factor(pb::GetSecondFactorRequest) -> pb::SecondFactor;
+        begin_second_factor(pb::BeginSecondFactorRequest) -> pb::BeginSecondFactorResponse;
+        confirm_second_factor(pb::ConfirmSecondFactorRequest) -> pb::RecoveryCodes;
+        create_recovery_codes(pb::CreateRecoveryCodesRequest) -> pb::RecoveryCodes;
+        remove_second_factor(pb::RemoveSecondFactorRequest) -> pb::SecondFactor;
+        list_sessions(pb::ListSessionsRequest) -> pb::ListSessionsResponse;
+        revoke_session(pb::RevokeSessionRequest) -> pb::Session;
+        revoke_other_sessions(pb::RevokeOtherSessionsRequest) -> pb::RevokeOtherSessionsResponse;
+        revoke_all_sessions(pb::RevokeAllSessionsRequest) -> pb::RevokeAllSessionsResponse;
+        create_api_token(pb::CreateApiTokenRequest) -> pb::CreateApiTokenResponse;
+        get_api_token(pb::GetApiTokenRequest) -> pb::ApiToken;
+        list_api_tokens(pb::ListApiTokensRequest) -> pb::ListApiTokensResponse;
+        revoke_api_token(pb::RevokeApiTokenRequest) -> pb::ApiToken;
+        list_security_events(pb::ListSecurityEventsRequest) -> pb::ListSecurityEventsResponse;
+        delete_account(pb::DeleteAccountRequest) -> pb::DeleteAccountResponse;
         #[stream(ExportAccountStream)]
-        export_account(pb::ExportAccountRequest) -> pb::UserRecord = account;
+        export_account(pb::ExportAccountRequest) -> pb::UserRecord;
     }
 }
 
 shared::rpc_table! {
-    impl AuthService for AuthHandler {
-        begin_sign_up(pb::BeginSignUpRequest) -> pb::BeginSignUpResponse = sign_up;
-        complete_sign_up(pb::CompleteSignUpRequest) -> pb::LoginResponse = sign_up;
-        register(pb::RegisterRequest) -> pb::LoginResponse = login;
-        login(pb::LoginRequest) -> pb::LoginResponse = login;
-        complete_login(pb::CompleteLoginRequest) -> pb::SessionGrant = login;
-        refresh_session(pb::RefreshSessionRequest) -> pb::SessionGrant = refresh;
-        logout(pb::LogoutRequest) -> pb::LogoutResponse = login;
-        who_am_i(pb::WhoAmIRequest) -> pb::WhoAmIResponse = login;
-        request_password_reset(pb::RequestPasswordResetRequest) -> pb::RequestPasswordResetResponse = account;
-        reset_password(pb::ResetPasswordRequest) -> pb::ResetPasswordResponse = account;
+    impl AuthService for IdentityHandler {
+        begin_sign_up(pb::BeginSignUpRequest) -> pb::BeginSignUpResponse;
+        complete_sign_up(pb::CompleteSignUpRequest) -> pb::LoginResponse;
+        register(pb::RegisterRequest) -> pb::LoginResponse;
+        login(pb::LoginRequest) -> pb::LoginResponse;
+        complete_login(pb::CompleteLoginRequest) -> pb::SessionGrant;
+        refresh_session(pb::RefreshSessionRequest) -> pb::SessionGrant;
+        logout(pb::LogoutRequest) -> pb::LogoutResponse;
+        who_am_i(pb::WhoAmIRequest) -> pb::WhoAmIResponse;
+        request_password_reset(pb::RequestPasswordResetRequest) -> pb::RequestPasswordResetResponse;
+        reset_password(pb::ResetPasswordRequest) -> pb::ResetPasswordResponse;
     }
 }
 
 shared::rpc_table! {
-    impl UserService for UserHandler {
+    impl UserService for IdentityHandler {
         lookup_user(pb::LookupUserRequest) -> pb::UserSummary;
         batch_get_users(pb::BatchGetUsersRequest) -> pb::BatchGetUsersResponse;
     }
 }
 
 shared::rpc_table! {
-    impl SecurityAdminService for SecurityAdminHandler {
-        list_security_events(admin::ListSecurityEventsRequest) -> admin::ListSecurityEventsResponse = security_events;
+    impl SecurityAdminService for IdentityHandler {
+        list_security_events(admin::ListSecurityEventsRequest) -> admin::ListSecurityEventsResponse = list_all_security_events;
         #[stream(RotateKeysStream)]
-        rotate_keys(admin::RotateKeysRequest) -> admin::RotateKeysResponse = keys;
+        rotate_keys(admin::RotateKeysRequest) -> admin::RotateKeysResponse;
     }
 }
 
 shared::rpc_table! {
-    impl UserAdminService for UserAdminHandler {
-        get_user(admin::GetUserRequest) -> pb::User = accounts;
-        list_users(admin::ListUsersRequest) -> admin::ListUsersResponse = accounts;
-        suspend_user(admin::SuspendUserRequest) -> pb::User = accounts;
-        reactivate_user(admin::ReactivateUserRequest) -> pb::User = accounts;
-        delete_user(admin::DeleteUserRequest) -> pb::User = accounts;
-        erase_user(admin::EraseUserRequest) -> pb::User = accounts;
+    impl UserAdminService for IdentityHandler {
+        get_user(admin::GetUserRequest) -> pb::User = get_any_user;
+        list_users(admin::ListUsersRequest) -> admin::ListUsersResponse;
+        suspend_user(admin::SuspendUserRequest) -> pb::User;
+        reactivate_user(admin::ReactivateUserRequest) -> pb::User;
+        delete_user(admin::DeleteUserRequest) -> pb::User;
+        erase_user(admin::EraseUserRequest) -> pb::User;
         #[stream(ExportUserStream)]
-        export_user(admin::ExportUserRequest) -> pb::UserRecord = accounts;
-        remove_user_second_factor(admin::RemoveUserSecondFactorRequest) -> admin::RemoveUserSecondFactorResponse = second_factor;
+        export_user(admin::ExportUserRequest) -> pb::UserRecord;
+        remove_user_second_factor(admin::RemoveUserSecondFactorRequest) -> admin::RemoveUserSecondFactorResponse;
         #[stream(ImportUsersStream)]
-        import_users(tonic::Streaming<admin::ImportUsersRequest>) -> admin::ImportUsersResponse = import;
+        import_users(tonic::Streaming<admin::ImportUsersRequest>) -> admin::ImportUsersResponse;
         #[stream(ExportUsersStream)]
-        export_users(admin::ExportUsersRequest) -> admin::ExportUsersResponse = export;
+        export_users(admin::ExportUsersRequest) -> admin::ExportUsersResponse;
     }
 }
 
 shared::rpc_table! {
-    impl AccountCodeService for AccountCodeHandler {
+    impl AccountCodeService for IdentityHandler {
         create_email_verification_code(backend::CreateEmailVerificationCodeRequest) -> backend::AccountCode;
         create_password_reset_code(backend::CreatePasswordResetCodeRequest) -> backend::AccountCode;
         create_email_change_code(backend::CreateEmailChangeCodeRequest) -> backend::AccountCode;
@@ -213,14 +116,14 @@ shared::rpc_table! {
 }
 
 shared::rpc_table! {
-    impl SessionService for BackendSessionHandler {
+    impl SessionService for IdentityHandler {
         resolve_session(backend::ResolveSessionRequest) -> backend::ResolvedSession;
         report_seen_sessions(backend::ReportSeenSessionsRequest) -> backend::ReportSeenSessionsResponse;
     }
 }
 
 shared::rpc_table! {
-    impl UserLookupService for UserLookupHandler {
+    impl UserLookupService for IdentityHandler {
         resolve_users(backend::ResolveUsersRequest) -> backend::ResolveUsersResponse;
     }
 }

@@ -1,104 +1,85 @@
-//! The handler of each RPC.
+//! Maps the methods of the API to the handler.
 
 use proto::project::admin::v1 as admin;
-use proto::project::admin::v1::project_admin_service_server::ProjectAdminService;
+use proto::project::admin::v1::project_admin_service_server::{
+    ProjectAdminService, ProjectAdminServiceServer,
+};
 use proto::project::backend::v1 as backend;
-use proto::project::backend::v1::access_service_server::AccessService;
-use proto::project::backend::v1::invitation_service_server::InvitationService;
+use proto::project::backend::v1::access_service_server::{AccessService, AccessServiceServer};
+use proto::project::backend::v1::invitation_service_server::{InvitationService, InvitationServiceServer};
 use proto::project::v1 as pb;
-use proto::project::v1::member_service_server::MemberService;
-use proto::project::v1::project_service_server::ProjectService;
+use proto::project::v1::member_service_server::{MemberService, MemberServiceServer};
+use proto::project::v1::project_service_server::{ProjectService, ProjectServiceServer};
 
-use crate::access::rpc::AccessServiceHandler;
-use crate::export::rpc::ExportHandler;
-use crate::history::rpc::HistoryHandler;
-use crate::import::rpc::ImportHandler;
-use crate::invitations::backend::InvitationServiceHandler;
-use crate::invitations::rpc::InvitationHandler;
-use crate::members::rpc::MemberHandler;
-use crate::ownership::admin::TransferProjectHandler;
-use crate::ownership::orphans::ListOrphanedProjectsHandler;
-use crate::ownership::rpc::OwnershipHandler;
-use crate::projects::rpc::ProjectHandler;
-use crate::watch::rpc::WatchHandler;
+use tonic::service::Routes;
 
-pub(crate) struct MemberServiceHandler {
-    pub(crate) members: MemberHandler,
-    pub(crate) history: HistoryHandler,
-    pub(crate) invitations: InvitationHandler,
-    pub(crate) ownership: OwnershipHandler,
-}
+use crate::handler::ProjectHandler;
 
-pub(crate) struct ProjectServiceHandler {
-    pub(crate) projects: ProjectHandler,
-    pub(crate) history: HistoryHandler,
-    pub(crate) watch: WatchHandler,
-}
-
-pub(crate) struct ProjectAdminServiceHandler {
-    pub(crate) import: ImportHandler,
-    pub(crate) export: ExportHandler,
-    pub(crate) transfer: TransferProjectHandler,
-    pub(crate) orphans: ListOrphanedProjectsHandler,
+/// The servers of all services of this crate.
+pub(crate) fn routes(handler: &ProjectHandler) -> Routes {
+    shared::routes![
+        handler => ProjectServiceServer, MemberServiceServer, InvitationServiceServer, AccessServiceServer,
+        ProjectAdminServiceServer,
+    ]
 }
 
 shared::rpc_table! {
-    impl MemberService for MemberServiceHandler {
-        add_member(pb::AddMemberRequest) -> pb::Member = members;
-        get_member(pb::GetMemberRequest) -> pb::Member = members;
-        list_members(pb::ListMembersRequest) -> pb::ListMembersResponse = members;
-        update_member(pb::UpdateMemberRequest) -> pb::Member = members;
-        remove_member(pb::RemoveMemberRequest) -> pb::RemoveMemberResponse = members;
-        leave_project(pb::LeaveProjectRequest) -> pb::LeaveProjectResponse = members;
-        list_members_at(pb::ListMembersAtRequest) -> pb::ListMembersAtResponse = history;
-        create_invitation(pb::CreateInvitationRequest) -> pb::Invitation = invitations;
-        get_invitation(pb::GetInvitationRequest) -> pb::Invitation = invitations;
-        list_invitations(pb::ListInvitationsRequest) -> pb::ListInvitationsResponse = invitations;
-        resend_invitation(pb::ResendInvitationRequest) -> pb::Invitation = invitations;
-        withdraw_invitation(pb::WithdrawInvitationRequest) -> pb::Invitation = invitations;
-        accept_invitation(pb::AcceptInvitationRequest) -> pb::Invitation = invitations;
-        decline_invitation(pb::DeclineInvitationRequest) -> pb::Invitation = invitations;
-        offer_ownership(pb::OfferOwnershipRequest) -> pb::OwnershipTransfer = ownership;
-        get_ownership_transfer(pb::GetOwnershipTransferRequest) -> pb::OwnershipTransfer = ownership;
-        list_ownership_transfers(pb::ListOwnershipTransfersRequest) -> pb::ListOwnershipTransfersResponse = ownership;
-        accept_ownership(pb::AcceptOwnershipRequest) -> pb::OwnershipTransfer = ownership;
-        decline_ownership(pb::DeclineOwnershipRequest) -> pb::OwnershipTransfer = ownership;
-        withdraw_ownership(pb::WithdrawOwnershipRequest) -> pb::OwnershipTransfer = ownership;
+    impl MemberService for ProjectHandler {
+        add_member(pb::AddMemberRequest) -> pb::Member;
+        get_member(pb::GetMemberRequest) -> pb::Member;
+        list_members(pb::ListMembersRequest) -> pb::ListMembersResponse;
+        update_member(pb::UpdateMemberRequest) -> pb::Member;
+        remove_member(pb::RemoveMemberRequest) -> pb::RemoveMemberResponse;
+        leave_project(pb::LeaveProjectRequest) -> pb::LeaveProjectResponse;
+        list_members_at(pb::ListMembersAtRequest) -> pb::ListMembersAtResponse;
+        create_invitation(pb::CreateInvitationRequest) -> pb::Invitation;
+        get_invitation(pb::GetInvitationRequest) -> pb::Invitation;
+        list_invitations(pb::ListInvitationsRequest) -> pb::ListInvitationsResponse;
+        resend_invitation(pb::ResendInvitationRequest) -> pb::Invitation;
+        withdraw_invitation(pb::WithdrawInvitationRequest) -> pb::Invitation;
+        accept_invitation(pb::AcceptInvitationRequest) -> pb::Invitation;
+        decline_invitation(pb::DeclineInvitationRequest) -> pb::Invitation;
+        offer_ownership(pb::OfferOwnershipRequest) -> pb::OwnershipTransfer;
+        get_ownership_transfer(pb::GetOwnershipTransferRequest) -> pb::OwnershipTransfer;
+        list_ownership_transfers(pb::ListOwnershipTransfersRequest) -> pb::ListOwnershipTransfersResponse;
+        accept_ownership(pb::AcceptOwnershipRequest) -> pb::OwnershipTransfer;
+        decline_ownership(pb::DeclineOwnershipRequest) -> pb::OwnershipTransfer;
+        withdraw_ownership(pb::WithdrawOwnershipRequest) -> pb::OwnershipTransfer;
     }
 }
 
 shared::rpc_table! {
-    impl ProjectService for ProjectServiceHandler {
-        create_project(pb::CreateProjectRequest) -> pb::Project = projects;
-        get_project(pb::GetProjectRequest) -> pb::Project = projects;
-        list_projects(pb::ListProjectsRequest) -> pb::ListProjectsResponse = projects;
-        update_project(pb::UpdateProjectRequest) -> pb::Project = projects;
-        complete_project(pb::CompleteProjectRequest) -> pb::Project = projects;
-        cancel_project(pb::CancelProjectRequest) -> pb::Project = projects;
-        archive_project(pb::ArchiveProjectRequest) -> pb::Project = projects;
-        reopen_project(pb::ReopenProjectRequest) -> pb::Project = projects;
-        delete_project(pb::DeleteProjectRequest) -> pb::DeleteProjectResponse = projects;
-        get_effective_permissions(pb::GetEffectivePermissionsRequest) -> pb::EffectivePermissions = projects;
-        list_project_history(pb::ListProjectHistoryRequest) -> pb::ListProjectHistoryResponse = history;
-        get_project_at(pb::GetProjectAtRequest) -> pb::Project = history;
+    impl ProjectService for ProjectHandler {
+        create_project(pb::CreateProjectRequest) -> pb::Project;
+        get_project(pb::GetProjectRequest) -> pb::Project;
+        list_projects(pb::ListProjectsRequest) -> pb::ListProjectsResponse;
+        update_project(pb::UpdateProjectRequest) -> pb::Project;
+        complete_project(pb::CompleteProjectRequest) -> pb::Project;
+        cancel_project(pb::CancelProjectRequest) -> pb::Project;
+        archive_project(pb::ArchiveProjectRequest) -> pb::Project;
+        reopen_project(pb::ReopenProjectRequest) -> pb::Project;
+        delete_project(pb::DeleteProjectRequest) -> pb::DeleteProjectResponse;
+        get_effective_permissions(pb::GetEffectivePermissionsRequest) -> pb::EffectivePermissions;
+        list_project_history(pb::ListProjectHistoryRequest) -> pb::ListProjectHistoryResponse;
+        get_project_at(pb::GetProjectAtRequest) -> pb::Project;
         #[stream(WatchProjectStream)]
-        watch_project(pb::WatchProjectRequest) -> pb::WatchProjectResponse = watch;
+        watch_project(pb::WatchProjectRequest) -> pb::WatchProjectResponse;
     }
 }
 
 shared::rpc_table! {
-    impl ProjectAdminService for ProjectAdminServiceHandler {
-        transfer_project(admin::TransferProjectRequest) -> pb::Project = transfer;
-        list_orphaned_projects(admin::ListOrphanedProjectsRequest) -> admin::ListOrphanedProjectsResponse = orphans;
+    impl ProjectAdminService for ProjectHandler {
+        transfer_project(admin::TransferProjectRequest) -> pb::Project;
+        list_orphaned_projects(admin::ListOrphanedProjectsRequest) -> admin::ListOrphanedProjectsResponse;
         #[stream(ImportProjectsStream)]
-        import_projects(tonic::Streaming<admin::ImportProjectsRequest>) -> admin::ImportProjectsResponse = import;
+        import_projects(tonic::Streaming<admin::ImportProjectsRequest>) -> admin::ImportProjectsResponse;
         #[stream(ExportProjectsStream)]
-        export_projects(admin::ExportProjectsRequest) -> admin::ExportProjectsResponse = export;
+        export_projects(admin::ExportProjectsRequest) -> admin::ExportProjectsResponse;
     }
 }
 
 shared::rpc_table! {
-    impl AccessService for AccessServiceHandler {
+    impl AccessService for ProjectHandler {
         get_project_access(backend::GetProjectAccessRequest) -> backend::ProjectAccess;
         list_project_access(backend::ListProjectAccessRequest) -> backend::ListProjectAccessResponse;
         #[stream(WatchProjectAccessStream)]
@@ -107,7 +88,7 @@ shared::rpc_table! {
 }
 
 shared::rpc_table! {
-    impl InvitationService for InvitationServiceHandler {
+    impl InvitationService for ProjectHandler {
         issue_invitation(backend::IssueInvitationRequest) -> backend::IssueInvitationResponse;
         erase_invitee(backend::EraseInviteeRequest) -> backend::EraseInviteeResponse;
     }

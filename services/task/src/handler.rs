@@ -6,11 +6,11 @@ use shared::service::ServiceContext;
 
 use crate::tasks::Task;
 
-/// Implements all services of the task API.
+/// Implements all services of the task API. Its methods live with the resources that they are about.
 #[derive(Clone)]
 pub(crate) struct TaskHandler {
-    pub(crate) context: ServiceContext,
-    pub(crate) authorizer: Authorizer,
-    pub(crate) task_reads: GatheredProjectReads<Task>,
-    pub(crate) exports: Exports,
+    pub context: ServiceContext,
+    pub authorizer: Authorizer,
+    pub task_reads: GatheredProjectReads<Task>,
+    pub exports: Exports,
 }

@@ -32,14 +32,9 @@ mod tasks;
 
 use proto::common::ServerInfo;
 use proto::task::DESCRIPTOR_SET;
-use proto::task::admin::v1::task_admin_service_server::TaskAdminServiceServer;
-use proto::task::backend::v1::task_lookup_service_server::TaskLookupServiceServer;
-use proto::task::v1::plan_service_server::PlanServiceServer;
-use proto::task::v1::task_service_server::TaskServiceServer;
 use shared::access::{AccessCopies, Authorizer};
 use shared::export::Exports;
 use shared::service::{PreparedService, ServiceContext};
-use tonic::service::Routes;
 
 use handler::TaskHandler;
 
@@ -69,15 +64,6 @@ pub async fn start(context: ServiceContext) -> anyhow::Result<PreparedService> {
         task_reads: tasks::queries::gathered_reads(&context.database),
         exports: Exports::new(&context),
     };
-    let routes = copies.enforce_freshness(routes(&handler));
+    let routes = copies.enforce_freshness(rpc::routes(&handler));
     Ok(context.into_service(DESCRIPTOR_SET, routes, ServerInfo::default(), sessions))
-}
-
-fn routes(handler: &TaskHandler) -> Routes {
-    shared::routes![
-        TaskServiceServer(handler.clone()),
-        PlanServiceServer(handler.clone()),
-        TaskLookupServiceServer(handler.clone()),
-        TaskAdminServiceServer(handler.clone()),
-    ]
 }

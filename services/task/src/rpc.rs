@@ -1,14 +1,23 @@
-//! Maps the methods of the API to their handlers.
+//! Maps the methods of the API to the handler.
 
 use proto::task::admin::v1 as admin;
-use proto::task::admin::v1::task_admin_service_server::TaskAdminService;
+use proto::task::admin::v1::task_admin_service_server::{TaskAdminService, TaskAdminServiceServer};
 use proto::task::backend::v1 as backend;
-use proto::task::backend::v1::task_lookup_service_server::TaskLookupService;
+use proto::task::backend::v1::task_lookup_service_server::{TaskLookupService, TaskLookupServiceServer};
 use proto::task::v1 as pb;
-use proto::task::v1::plan_service_server::PlanService;
-use proto::task::v1::task_service_server::TaskService;
+use proto::task::v1::plan_service_server::{PlanService, PlanServiceServer};
+use proto::task::v1::task_service_server::{TaskService, TaskServiceServer};
+
+use tonic::service::Routes;
 
 use crate::handler::TaskHandler;
+
+/// The servers of all services of this crate.
+pub(crate) fn routes(handler: &TaskHandler) -> Routes {
+    shared::routes![
+        handler => TaskServiceServer, PlanServiceServer, TaskLookupServiceServer, TaskAdminServiceServer,
+    ]
+}
 
 shared::rpc_table! {
     impl PlanService for TaskHandler {

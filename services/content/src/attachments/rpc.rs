@@ -5,13 +5,12 @@ use futures::{FutureExt, StreamExt};
 use proto::content::v1 as pb;
 use proto::content::v1::download_attachment_response::Part;
 use shared::access::Permission::{AttachmentDelete, AttachmentRead, AttachmentWrite};
-use shared::access::{AccessTarget, AuthorizedTransaction, Authorizer};
+use shared::access::{AccessTarget, AuthorizedTransaction};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
 use shared::etag;
 use shared::idempotency::{self, RequestKey};
 use shared::page::{AfterTime, Page};
-use shared::service::ServiceContext;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
@@ -19,33 +18,17 @@ use super::targets::{access_target_of, confirm_task_exists, lock_target};
 use super::wire::{DownloadInput, UpdateAttachmentInput, UploadInput, attachment_id};
 use super::{Attachment, AttachmentChangeset, AttachmentTarget, EntityType, queries};
 use crate::access;
+use crate::handler::ContentHandler;
 use crate::page::to_page;
 use crate::schema::NAME;
-use crate::storage::{ObjectRange, Storage};
+use crate::storage::ObjectRange;
 use crate::uploads::upload_stream::UploadStream;
-use crate::uploads::writer::{UploadWriter, run_to_completion};
+use crate::uploads::writer::run_to_completion;
 
 type RpcResult<T> = Result<Response<T>, Status>;
 
-#[derive(Clone)]
-pub(crate) struct AttachmentHandler {
-    context: ServiceContext,
-    authorizer: Authorizer,
-    writer: UploadWriter,
-    storage: Storage,
-}
-
-impl AttachmentHandler {
-    pub(crate) fn new(
-        context: ServiceContext,
-        authorizer: Authorizer,
-        writer: UploadWriter,
-        storage: Storage,
-    ) -> Self {
-        Self { context, authorizer, writer, storage }
-    }
-
-    async fn upload(
+impl ContentHandler {
+    async fn store_attachment(
         &self,
         caller: &Caller,
         mut stream: UploadStream<pb::UploadAttachmentRequest>,
@@ -55,18 +38,18 @@ impl AttachmentHandler {
         let access_target = access_target_of(&self.context, target).await?;
         // No bytes are read before the permission is checked.
         let AuthorizedTransaction { tx, access, found } =
-            self.begin_write(caller, &access_target, target, id, &key).await?;
+            self.begin_attachment_write(caller, &access_target, target, id, &key).await?;
         if let Some(earlier) = found {
             access.require(AttachmentRead)?;
             return or_not_found(queries::get(&tx, earlier).await?, earlier);
         }
         drop(tx);
-        let upload = self.writer.new_upload(attachment, None, access.project_id, access.user_id);
+        let upload = self.upload_writer.new_upload(attachment, None, access.project_id, access.user_id);
         let mut earlier = None;
         // An upload may take long: the permission is checked again in the transaction that inserts the attachment.
         let begin = async {
             let AuthorizedTransaction { tx, access, found } =
-                self.begin_write(caller, &access_target, target, id, &key).await?;
+                self.begin_attachment_write(caller, &access_target, target, id, &key).await?;
             match found {
                 None => Ok(tx),
                 Some(first) => {
@@ -77,7 +60,7 @@ impl AttachmentHandler {
             }
         };
         let uploaded =
-            self.writer.upload_whole(&self.context.database, upload, &mut stream, None, begin).await;
+            self.upload_writer.upload_whole(&self.context.database, upload, &mut stream, None, begin).await;
         if let Some(earlier) = earlier {
             return Ok(earlier);
         }
@@ -87,7 +70,7 @@ impl AttachmentHandler {
     }
 
     /// Checks the permission, prevents the deletion of the document and claims the key.
-    async fn begin_write(
+    async fn begin_attachment_write(
         &self,
         caller: &Caller,
         access_target: &AccessTarget,
@@ -109,7 +92,7 @@ impl AttachmentHandler {
     }
 
     /// Finds an attachment and where the requested bytes are, in one round trip.
-    async fn find_bytes(
+    async fn find_attachment_bytes(
         &self,
         caller: &Caller,
         input: DownloadInput,
@@ -129,7 +112,7 @@ impl AttachmentHandler {
         Ok((attachment, ranges))
     }
 
-    async fn list(
+    async fn list_attachments_of(
         &self,
         caller: &Caller,
         target: AttachmentTarget,
@@ -152,7 +135,7 @@ impl AttachmentHandler {
         list(access_target_of(&self.context, target).await?).await
     }
 
-    async fn update(&self, caller: &Caller, input: UpdateAttachmentInput) -> Result<Attachment> {
+    async fn change_attachment(&self, caller: &Caller, input: UpdateAttachmentInput) -> Result<Attachment> {
         let UpdateAttachmentInput { id, etag, filename, metadata } = input;
         let AuthorizedTransaction { tx, access, found } = self
             .authorizer
@@ -177,7 +160,8 @@ impl AttachmentHandler {
     ) -> RpcResult<pb::Attachment> {
         let caller = Caller::of(&request)?;
         let (handler, stream) = (self.clone(), UploadStream::new(request)?);
-        let uploaded = run_to_completion(&self.context, async move { handler.upload(&caller, stream).await });
+        let uploaded =
+            run_to_completion(&self.context, async move { handler.store_attachment(&caller, stream).await });
         Ok(Response::new(uploaded.await?.into()))
     }
 
@@ -186,7 +170,8 @@ impl AttachmentHandler {
         request: Request<pb::DownloadAttachmentRequest>,
     ) -> RpcResult<BoxStream<'static, Result<pb::DownloadAttachmentResponse, Status>>> {
         let caller = Caller::of(&request)?;
-        let (attachment, ranges) = self.find_bytes(&caller, request.into_inner().try_into()?).await?;
+        let (attachment, ranges) =
+            self.find_attachment_bytes(&caller, request.into_inner().try_into()?).await?;
         let message = |part| pb::DownloadAttachmentResponse { part: Some(part) };
         let first = message(Part::Attachment(attachment.into()));
         let rest = self
@@ -219,7 +204,7 @@ impl AttachmentHandler {
         let target = AttachmentTarget::try_from(&request)?;
         let query = format!("ListAttachments {} {target:?}", caller.database_user());
         let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
-        let rows = self.list(&caller, target, &page).await?;
+        let rows = self.list_attachments_of(&caller, target, &page).await?;
         let position = |row: &Attachment| AfterTime { at: row.created_at, id: row.id };
         let (attachments, next_page_token) = to_page(&self.context.pages, &query, page.size, rows, position)?;
         Ok(Response::new(pb::ListAttachmentsResponse { attachments, next_page_token }))
@@ -230,7 +215,7 @@ impl AttachmentHandler {
         request: Request<pb::UpdateAttachmentRequest>,
     ) -> RpcResult<pb::Attachment> {
         let caller = Caller::of(&request)?;
-        let attachment = self.update(&caller, request.into_inner().try_into()?).await?;
+        let attachment = self.change_attachment(&caller, request.into_inner().try_into()?).await?;
         self.context.signal.announce();
         Ok(Response::new(attachment.into()))
     }

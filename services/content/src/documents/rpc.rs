@@ -1,14 +1,14 @@
 //! The methods of documents.
 
+use crate::handler::ContentHandler;
 use crate::schema::DocumentStatus;
 use chrono::Utc;
 use futures::FutureExt;
 use proto::content::v1 as pb;
 use shared::access::Permission::{DocumentDelete, DocumentPublish, DocumentRead, DocumentWrite};
-use shared::access::{AccessTarget, AuthorizedTransaction, Authorizer, GatheredProjectReads};
+use shared::access::{AccessTarget, AuthorizedTransaction};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
-use shared::service::ServiceContext;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 
@@ -21,19 +21,8 @@ use crate::schema::NAME;
 
 type RpcResult<T> = Result<Response<T>, Status>;
 
-pub(crate) struct DocumentHandler {
-    context: ServiceContext,
-    authorizer: Authorizer,
-    reads: GatheredProjectReads<Document>,
-}
-
-impl DocumentHandler {
-    pub(crate) fn new(context: ServiceContext, authorizer: Authorizer) -> Self {
-        let reads = queries::gathered_reads(&context.database);
-        Self { context, authorizer, reads }
-    }
-
-    async fn create(&self, caller: &Caller, input: CreateDocumentInput) -> Result<Document> {
+impl ContentHandler {
+    async fn insert_document(&self, caller: &Caller, input: CreateDocumentInput) -> Result<Document> {
         let CreateDocumentInput { key, mut document, change_summary } = input;
         document.author_id = caller.user()?.user_id;
         let (id, author_id) = (document.id, document.author_id);
@@ -55,7 +44,7 @@ impl DocumentHandler {
         queries::get(&tx, earlier).await?.ok_or_else(|| Error::not_found("document", earlier))
     }
 
-    async fn update(&self, caller: &Caller, input: UpdateDocumentInput) -> Result<Document> {
+    async fn change_document(&self, caller: &Caller, input: UpdateDocumentInput) -> Result<Document> {
         let UpdateDocumentInput { id, etag, mut change, metadata, has_changes, change_summary } = input;
         let target = access::document(id);
         let begun = self.authorizer.begin(caller, &target, DocumentWrite, |conn| {
@@ -84,7 +73,7 @@ impl DocumentHandler {
     }
 
     /// Changes the status. A document that has the status already stays as it is, so that a retry is safe.
-    async fn transition(
+    async fn change_document_status(
         &self,
         request: Request<(String, String)>,
         transition: Transition,
@@ -118,7 +107,7 @@ impl DocumentHandler {
         request: Request<pb::CreateDocumentRequest>,
     ) -> RpcResult<pb::Document> {
         let caller = Caller::of(&request)?;
-        let document = self.create(&caller, request.into_inner().try_into()?).await?;
+        let document = self.insert_document(&caller, request.into_inner().try_into()?).await?;
         self.context.signal.announce();
         Ok(Response::new(document.into()))
     }
@@ -130,7 +119,8 @@ impl DocumentHandler {
         let caller = Caller::of(&request)?;
         let id = document_id(&request.into_inner().document_id)?;
         let target = access::document(id);
-        let document = self.authorizer.read(&self.reads, &caller, (&target, id), DocumentRead).await?;
+        let document =
+            self.authorizer.read(&self.document_reads, &caller, (&target, id), DocumentRead).await?;
         Ok(Response::new(document.into()))
     }
 
@@ -164,7 +154,7 @@ impl DocumentHandler {
         request: Request<pb::UpdateDocumentRequest>,
     ) -> RpcResult<pb::Document> {
         let caller = Caller::of(&request)?;
-        let document = self.update(&caller, request.into_inner().try_into()?).await?;
+        let document = self.change_document(&caller, request.into_inner().try_into()?).await?;
         self.context.signal.announce();
         Ok(Response::new(document.into()))
     }
@@ -173,28 +163,28 @@ impl DocumentHandler {
         &self,
         request: Request<pb::SubmitDocumentRequest>,
     ) -> RpcResult<pb::Document> {
-        self.transition(request.map(|r| (r.document_id, r.etag)), Transition::Submit).await
+        self.change_document_status(request.map(|r| (r.document_id, r.etag)), Transition::Submit).await
     }
 
     pub(crate) async fn publish_document(
         &self,
         request: Request<pb::PublishDocumentRequest>,
     ) -> RpcResult<pb::Document> {
-        self.transition(request.map(|r| (r.document_id, r.etag)), Transition::Publish).await
+        self.change_document_status(request.map(|r| (r.document_id, r.etag)), Transition::Publish).await
     }
 
     pub(crate) async fn archive_document(
         &self,
         request: Request<pb::ArchiveDocumentRequest>,
     ) -> RpcResult<pb::Document> {
-        self.transition(request.map(|r| (r.document_id, r.etag)), Transition::Archive).await
+        self.change_document_status(request.map(|r| (r.document_id, r.etag)), Transition::Archive).await
     }
 
     pub(crate) async fn revise_document(
         &self,
         request: Request<pb::ReviseDocumentRequest>,
     ) -> RpcResult<pb::Document> {
-        self.transition(request.map(|r| (r.document_id, r.etag)), Transition::Revise).await
+        self.change_document_status(request.map(|r| (r.document_id, r.etag)), Transition::Revise).await
     }
 
     pub(crate) async fn delete_document(

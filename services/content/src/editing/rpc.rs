@@ -2,36 +2,25 @@
 
 use futures::FutureExt;
 use proto::content::v1 as pb;
+use shared::access::AuthorizedTransaction;
 use shared::access::Permission::{DocumentRead, DocumentWrite};
-use shared::access::{AuthorizedTransaction, Authorizer};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
-use shared::service::ServiceContext;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 
 use super::wire::{self, EditContentInput, PreviewEditInput};
 use super::{Edit, EditOutcome};
 use crate::access;
-use crate::comparison_pool::ComparisonPool;
 use crate::documents::{Document, DocumentChangeset, queries};
+use crate::handler::ContentHandler;
 use crate::schema::NAME;
 use crate::versions;
 
-pub(crate) struct EditHandler {
-    context: ServiceContext,
-    authorizer: Authorizer,
-    pool: ComparisonPool,
-}
-
-impl EditHandler {
-    pub(crate) fn new(context: ServiceContext, authorizer: Authorizer, pool: ComparisonPool) -> Self {
-        Self { context, authorizer, pool }
-    }
-
+impl ContentHandler {
     /// Edits a content; returns whether the document changed. The document is locked before its content is read, so that
     /// concurrent edits do not overwrite each other.
-    async fn edit(&self, caller: &Caller, input: EditContentInput) -> Result<(Document, bool)> {
+    async fn edit_content(&self, caller: &Caller, input: EditContentInput) -> Result<(Document, bool)> {
         let EditContentInput { key, id, edit, change_summary, etag } = input;
         let user_id = caller.user()?.user_id;
         let (base, method) = (edit.base(), "EditDocumentContent");
@@ -59,7 +48,7 @@ impl EditHandler {
         }
         etag::check(&etag, document.head.row_version)?;
         document.head.require_editable()?;
-        let content = match self.apply(edit, &document, base_content).await? {
+        let content = match self.apply_edit(edit, &document, base_content).await? {
             EditOutcome::Content(content) => content,
             EditOutcome::Conflicts(hunks) => {
                 let head = document.head.version;
@@ -72,7 +61,7 @@ impl EditHandler {
     }
 
     /// Applies an edit. `base_content` is `None` if the base is the newest version or does not exist.
-    async fn apply(
+    async fn apply_edit(
         &self,
         edit: Edit,
         document: &Document,
@@ -84,7 +73,7 @@ impl EditHandler {
         }
         let content = document.content.clone().unwrap_or_default();
         let apply = move |deadline| edit.apply(&content, base_content.as_deref(), deadline);
-        Ok(self.pool.run(apply).await??)
+        Ok(self.comparison_pool.run(apply).await??)
     }
 
     pub(crate) async fn edit_document_content(
@@ -92,7 +81,7 @@ impl EditHandler {
         request: Request<pb::EditDocumentContentRequest>,
     ) -> Result<Response<pb::Document>, Status> {
         let caller = Caller::of(&request)?;
-        let (document, is_changed) = self.edit(&caller, request.into_inner().try_into()?).await?;
+        let (document, is_changed) = self.edit_content(&caller, request.into_inner().try_into()?).await?;
         if is_changed {
             self.context.signal.announce();
         }
@@ -122,7 +111,7 @@ impl EditHandler {
         let document = document.ok_or_else(|| Error::not_found("document", id))?;
         let head = document.head.version;
         let base = base.unwrap_or(head);
-        let preview = match self.apply(edit, &document, base_content).await? {
+        let preview = match self.apply_edit(edit, &document, base_content).await? {
             EditOutcome::Conflicts(hunks) => wire::preview(base, head, hunks),
             EditOutcome::Content(content) => pb::PreviewDocumentEditResponse {
                 base_version: base,

@@ -5,28 +5,17 @@ use futures::stream::BoxStream;
 use proto::content::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::{Error, Result};
-use shared::export::{ExportSender, Exports, Snapshot, parse_ids};
-use shared::service::ServiceContext;
+use shared::export::{ExportSender, Snapshot, parse_ids};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::queries;
 use super::wire::requested_hash;
 use crate::attachments;
-use crate::storage::{ObjectRange, Storage};
+use crate::handler::ContentHandler;
+use crate::storage::ObjectRange;
 
-/// The authentication layer enforces who may call it.
-pub(crate) struct ExportHandler {
-    context: ServiceContext,
-    storage: Storage,
-    exports: Exports,
-}
-
-impl ExportHandler {
-    pub(crate) fn new(context: &ServiceContext, storage: Storage) -> Self {
-        Self { context: context.clone(), storage, exports: Exports::new(context) }
-    }
-
+impl ContentHandler {
     async fn find_file(&self, sha256: &str) -> Result<Vec<ObjectRange>> {
         let tx = self.context.worker.begin_background().await?;
         let ranges = attachments::queries::find_blob_ranges(&tx, sha256).await?;

@@ -3,24 +3,14 @@
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use proto::content::v1 as pb;
-use shared::access::Authorizer;
 use shared::caller::Caller;
-use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 
 use super::watch::DocumentWatch;
 use super::wire::WatchDocumentsInput;
+use crate::handler::ContentHandler;
 
-pub(crate) struct FeedHandler {
-    context: ServiceContext,
-    authorizer: Authorizer,
-}
-
-impl FeedHandler {
-    pub(crate) fn new(context: ServiceContext, authorizer: Authorizer) -> Self {
-        Self { context, authorizer }
-    }
-
+impl ContentHandler {
     pub(crate) async fn watch_documents(
         &self,
         request: Request<pb::WatchDocumentsRequest>,

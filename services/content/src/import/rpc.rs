@@ -9,22 +9,11 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::wire::ImportBatch;
 use super::{documents, files};
+use crate::handler::ContentHandler;
 use crate::uploads::upload_stream::UploadStream;
-use crate::uploads::writer::UploadWriter;
 use shared::access::Authorizer;
 
-/// The authentication layer enforces who may call it.
-pub(crate) struct ImportHandler {
-    context: ServiceContext,
-    authorizer: Authorizer,
-    writer: UploadWriter,
-}
-
-impl ImportHandler {
-    pub(crate) fn new(context: ServiceContext, authorizer: Authorizer, writer: UploadWriter) -> Self {
-        Self { context, authorizer, writer }
-    }
-
+impl ContentHandler {
     /// Imports one batch after the other: the next is read when the client has read the response to the last one.
     pub(crate) async fn import_documents(
         &self,
@@ -43,7 +32,7 @@ impl ImportHandler {
         request: Request<Streaming<pb::ImportAttachmentRequest>>,
     ) -> Result<Response<pb::ImportAttachmentResponse>, Status> {
         let stream = UploadStream::new(request)?;
-        let result = files::import(&self.context, &self.authorizer, &self.writer, stream).await?;
+        let result = files::import(&self.context, &self.authorizer, &self.upload_writer, stream).await?;
         Ok(Response::new(pb::ImportAttachmentResponse { result: Some(result) }))
     }
 }

@@ -2,28 +2,18 @@
 
 use futures::FutureExt;
 use proto::content::v1 as pb;
-use shared::access::Authorizer;
 use shared::access::Permission::DocumentRead;
 use shared::caller::Caller;
 use shared::page::AfterRank;
-use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 
 use super::wire::SearchInput;
 use super::{DocumentMatch, MAX_MATCHES, queries};
 use crate::access::read_in_projects;
+use crate::handler::ContentHandler;
 use crate::page::to_page;
 
-pub(crate) struct SearchHandler {
-    context: ServiceContext,
-    authorizer: Authorizer,
-}
-
-impl SearchHandler {
-    pub(crate) fn new(context: ServiceContext, authorizer: Authorizer) -> Self {
-        Self { context, authorizer }
-    }
-
+impl ContentHandler {
     pub(crate) async fn search_documents(
         &self,
         request: Request<pb::SearchDocumentsRequest>,

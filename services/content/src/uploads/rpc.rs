@@ -2,46 +2,35 @@
 
 use futures::FutureExt;
 use proto::content::v1 as pb;
+use shared::access::AuthorizedTransaction;
 use shared::access::Permission::{AttachmentRead, AttachmentWrite};
-use shared::access::{AuthorizedTransaction, Authorizer};
 use shared::caller::Caller;
 use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency;
-use shared::service::ServiceContext;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::upload_stream::UploadStream;
 use super::wire::{CompleteUploadInput, CreateUploadInput, UploadChunksInput, upload_id};
-use super::writer::{UploadWriter, run_to_completion};
+use super::writer::run_to_completion;
 use super::{MAX_OPEN_UPLOADS, Upload, UploadState, queries, too_large};
 use crate::access;
 use crate::attachments::targets::{access_target_of, confirm_task_exists, lock_target};
 use crate::attachments::{self, Attachment, EntityType};
+use crate::handler::ContentHandler;
 use crate::schema::NAME;
 
 type RpcResult<T> = Result<Response<T>, Status>;
 
-#[derive(Clone)]
-pub(crate) struct UploadHandler {
-    context: ServiceContext,
-    authorizer: Authorizer,
-    writer: UploadWriter,
-}
-
-impl UploadHandler {
-    pub(crate) fn new(context: ServiceContext, authorizer: Authorizer, writer: UploadWriter) -> Self {
-        Self { context, authorizer, writer }
-    }
-
-    async fn create(&self, caller: &Caller, input: CreateUploadInput) -> Result<Upload> {
+impl ContentHandler {
+    async fn insert_upload(&self, caller: &Caller, input: CreateUploadInput) -> Result<Upload> {
         let CreateUploadInput { key, attachment, size } = input;
-        if size.unsigned_abs() > self.writer.max_bytes() {
-            return Err(too_large(self.writer.max_bytes()));
+        if size.unsigned_abs() > self.upload_writer.max_bytes() {
+            return Err(too_large(self.upload_writer.max_bytes()));
         }
         let (user_id, target) = (caller.user()?.user_id, attachment.target);
         let access_target = access_target_of(&self.context, target).await?;
-        let mut upload = self.writer.new_upload(attachment, Some(size), Uuid::nil(), user_id);
+        let mut upload = self.upload_writer.new_upload(attachment, Some(size), Uuid::nil(), user_id);
         let (id, now) = (upload.id, upload.created_at);
         let begun = self.authorizer.begin(caller, &access_target, AttachmentWrite, |conn| {
             let key = key.clone();
@@ -68,7 +57,7 @@ impl UploadHandler {
         queries::insert(tx, &upload).await
     }
 
-    async fn find(&self, caller: &Caller, id: Uuid) -> Result<AuthorizedTransaction<Upload>> {
+    async fn find_upload(&self, caller: &Caller, id: Uuid) -> Result<AuthorizedTransaction<Upload>> {
         let target = access::upload(id);
         let begun = self
             .authorizer
@@ -84,11 +73,11 @@ impl UploadHandler {
         mut stream: UploadStream<pb::UploadChunksRequest>,
     ) -> Result<Upload> {
         let UploadChunksInput { upload_id, offset } = stream.header().await?.try_into()?;
-        let upload = self.find(caller, upload_id).await?.finish();
-        self.writer.write_stream(&self.context.database, upload, offset, &mut stream).await
+        let upload = self.find_upload(caller, upload_id).await?.finish();
+        self.upload_writer.write_stream(&self.context.database, upload, offset, &mut stream).await
     }
 
-    async fn complete(&self, caller: &Caller, input: CompleteUploadInput) -> Result<Attachment> {
+    async fn finish_upload(&self, caller: &Caller, input: CompleteUploadInput) -> Result<Attachment> {
         let CompleteUploadInput { upload_id: id, sha256 } = input;
         let target = access::upload(id);
         let begun = self.authorizer.begin(caller, &target, AttachmentWrite, |conn| {
@@ -108,19 +97,19 @@ impl UploadHandler {
         if upload.entity_type == EntityType::Document && !has_document {
             return Err(Error::not_found("document", upload.entity_id));
         }
-        let hash = self.writer.verify(&upload, sha256.as_deref())?;
-        match self.writer.complete(tx, &upload, &hash, None).await? {
+        let hash = self.upload_writer.verify(&upload, sha256.as_deref())?;
+        match self.upload_writer.complete(tx, &upload, &hash, None).await? {
             Some(attachment) => {
                 self.context.signal.announce();
                 confirm_task_exists(&self.context, attachment).await
             }
-            None => self.find_completed(caller, id).await,
+            None => self.find_completed_attachment(caller, id).await,
         }
     }
 
     /// The attachment that a concurrent call has created.
-    async fn find_completed(&self, caller: &Caller, id: Uuid) -> Result<Attachment> {
-        let AuthorizedTransaction { tx, access, found: upload } = self.find(caller, id).await?;
+    async fn find_completed_attachment(&self, caller: &Caller, id: Uuid) -> Result<Attachment> {
+        let AuthorizedTransaction { tx, access, found: upload } = self.find_upload(caller, id).await?;
         access.require(AttachmentRead)?;
         if upload.state != UploadState::Completed {
             upload.require_open(self.context.clock.now())?;
@@ -130,8 +119,8 @@ impl UploadHandler {
         attachment.ok_or_else(|| Error::not_found("attachment", upload.attachment_id))
     }
 
-    async fn cancel(&self, caller: &Caller, id: Uuid) -> Result<Upload> {
-        let AuthorizedTransaction { tx, found: upload, .. } = self.find(caller, id).await?;
+    async fn end_upload(&self, caller: &Caller, id: Uuid) -> Result<Upload> {
+        let AuthorizedTransaction { tx, found: upload, .. } = self.find_upload(caller, id).await?;
         if matches!(upload.state_at(self.context.clock.now()), UploadState::Cancelled | UploadState::Expired)
         {
             return Ok(upload);
@@ -140,7 +129,7 @@ impl UploadHandler {
         queries::cancel(tx, id, self.context.clock.now()).await?;
         self.context.signal.announce();
         // A concurrent call may have closed it first.
-        let closed = self.find(caller, id).await?.finish();
+        let closed = self.find_upload(caller, id).await?.finish();
         if closed.state == UploadState::Completed {
             closed.require_open(self.context.clock.now())?
         }
@@ -157,7 +146,7 @@ impl UploadHandler {
     ) -> RpcResult<pb::Upload> {
         let caller = Caller::of(&request)?;
         let input = request.into_inner().try_into()?;
-        self.respond(self.create(&caller, input).await?)
+        self.respond(self.insert_upload(&caller, input).await?)
     }
 
     pub(crate) async fn upload_chunks(
@@ -174,7 +163,7 @@ impl UploadHandler {
     pub(crate) async fn get_upload(&self, request: Request<pb::GetUploadRequest>) -> RpcResult<pb::Upload> {
         let caller = Caller::of(&request)?;
         let id = upload_id(&request.into_inner().upload_id)?;
-        self.respond(self.find(&caller, id).await?.finish())
+        self.respond(self.find_upload(&caller, id).await?.finish())
     }
 
     pub(crate) async fn complete_upload(
@@ -183,7 +172,7 @@ impl UploadHandler {
     ) -> RpcResult<pb::Attachment> {
         let caller = Caller::of(&request)?;
         let input = request.into_inner().try_into()?;
-        Ok(Response::new(self.complete(&caller, input).await?.into()))
+        Ok(Response::new(self.finish_upload(&caller, input).await?.into()))
     }
 
     pub(crate) async fn cancel_upload(
@@ -192,6 +181,6 @@ impl UploadHandler {
     ) -> RpcResult<pb::Upload> {
         let caller = Caller::of(&request)?;
         let id = upload_id(&request.into_inner().upload_id)?;
-        self.respond(self.cancel(&caller, id).await?)
+        self.respond(self.end_upload(&caller, id).await?)
     }
 }

@@ -2,11 +2,10 @@
 
 use futures::FutureExt;
 use proto::content::v1 as pb;
+use shared::access::AuthorizedTransaction;
 use shared::access::Permission::{DocumentRead, DocumentWrite};
-use shared::access::{AuthorizedTransaction, Authorizer};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
-use shared::service::ServiceContext;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 
@@ -14,26 +13,16 @@ use super::differences::{DiffVersionsInput, diff_response};
 use super::wire::{GetVersionInput, ListVersionsInput, RestoreVersionInput};
 use super::{AfterVersion, ListedVersion, not_found, queries};
 use crate::access;
-use crate::comparison_pool::ComparisonPool;
 use crate::documents::{self, Document, DocumentChangeset};
+use crate::handler::ContentHandler;
 use crate::page::to_page;
 use crate::schema::NAME;
 use crate::texts::diff::diff;
 
 type RpcResult<T> = Result<Response<T>, Status>;
 
-pub(crate) struct VersionHandler {
-    context: ServiceContext,
-    authorizer: Authorizer,
-    pool: ComparisonPool,
-}
-
-impl VersionHandler {
-    pub(crate) fn new(context: ServiceContext, authorizer: Authorizer, pool: ComparisonPool) -> Self {
-        Self { context, authorizer, pool }
-    }
-
-    async fn restore(&self, caller: &Caller, input: RestoreVersionInput) -> Result<Document> {
+impl ContentHandler {
+    async fn restore_content(&self, caller: &Caller, input: RestoreVersionInput) -> Result<Document> {
         let RestoreVersionInput { key, id, number, etag } = input;
         let user_id = caller.user()?.user_id;
         let AuthorizedTransaction { tx, access, found: (document, earlier, version) } = self
@@ -136,7 +125,7 @@ impl VersionHandler {
             let diff = diff(&old.content, &new.content, unit, context_lines, deadline);
             diff_response(&old, &new, &diff, format)
         };
-        Ok(Response::new(self.pool.run(compare).await?))
+        Ok(Response::new(self.comparison_pool.run(compare).await?))
     }
 
     pub(crate) async fn restore_document_version(
@@ -144,7 +133,7 @@ impl VersionHandler {
         request: Request<pb::RestoreDocumentVersionRequest>,
     ) -> RpcResult<pb::Document> {
         let caller = Caller::of(&request)?;
-        let document = self.restore(&caller, request.into_inner().try_into()?).await?;
+        let document = self.restore_content(&caller, request.into_inner().try_into()?).await?;
         self.context.signal.announce();
         Ok(Response::new(document.into()))
     }

@@ -11,8 +11,6 @@ use shared::idempotency::RequestKey;
 
 use crate::codes::RedeemInput;
 
-pub use rpc::OwnAccountHandler;
-
 /// A validated request for a new password, with a code.
 struct ResetPasswordInput {
     redeem: RedeemInput,

@@ -1,7 +1,5 @@
 //! The caller's own account.
 
-use std::sync::Arc;
-
 use futures::stream::BoxStream;
 use futures::try_join;
 use proto::identity::v1 as pb;
@@ -17,7 +15,7 @@ use super::{ChangeEmailInput, ChangePasswordInput, ResetPasswordInput, queries, 
 use crate::audit::{self, Event, Kind};
 use crate::auth::Owner;
 use crate::codes::{self, CodeInput, IssuedCode, Purpose, RedeemInput, RedeemedCode};
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 use crate::limits::{Account, Attempt, Purpose as AttemptPurpose};
 use crate::sessions::Device;
 use crate::sessions::queries::{RevokeScope, revoke_all};
@@ -26,25 +24,22 @@ use crate::{CONSTRAINTS, NAME, api_tokens, emails, sessions, user_administration
 /// The method of the idempotency key.
 const CHANGE_PASSWORD: &str = "ChangePassword";
 
-pub struct OwnAccountHandler(pub(crate) Arc<Identity>);
-
-impl OwnAccountHandler {
+impl IdentityHandler {
     /// Counts an email to an account, given by id or by an address that may be nobody's.
     async fn admit_email(&self, account: Account, device: &Device) -> Result<()> {
-        self.0.limiter.admit(&Attempt::new(AttemptPurpose::SendCode, device).on(account)).await
+        self.limiter.admit(&Attempt::new(AttemptPurpose::SendCode, device).on(account)).await
     }
 
     /// Issues a code, with the same work whether there is such an account or not.
     async fn issue_code(&self, input: CodeInput, device: &Device) -> Result<IssuedCode> {
-        let Self(identity) = self;
-        let tx = identity.begin_anonymous().await?;
-        let issued = identity.codes.issue(&tx, &input).await?;
+        let tx = self.begin_anonymous().await?;
+        let issued = self.codes.issue(&tx, &input).await?;
         if let Some(kind) = input.purpose.request_event() {
             let user_id = issued.addressee.as_ref().map(|addressee| addressee.user_id);
             audit::append(&tx, &Event::new(kind, user_id).from(device))?;
         }
         tx.commit().await?;
-        identity.outbox.wake();
+        self.outbox.wake();
         Ok(issued)
     }
 
@@ -55,17 +50,15 @@ impl OwnAccountHandler {
         input: &RedeemInput,
         device: &Device,
     ) -> Result<(Transaction, RedeemedCode)> {
-        let Self(identity) = self;
         let redeem = async {
-            let tx = identity.begin_anonymous().await?;
-            let code = identity.codes.redeem(&tx, purpose, input).await?;
+            let tx = self.begin_anonymous().await?;
+            let code = self.codes.redeem(&tx, purpose, input).await?;
             Ok((tx, code))
         };
-        identity.limiter.guard(Attempt::new(AttemptPurpose::RedeemCode, device), redeem).await
+        self.limiter.guard(Attempt::new(AttemptPurpose::RedeemCode, device), redeem).await
     }
 
     async fn set_password_with_code(&self, input: ResetPasswordInput, device: &Device) -> Result<()> {
-        let Self(identity) = self;
         let ResetPasswordInput { redeem, new_password } = input;
         // A first look, undone: without a code nobody costs a hash, and a weak password does not cost the code.
         let (tx, code) = self.redeem_code(Purpose::ResetPassword, &redeem, device).await?;
@@ -75,8 +68,8 @@ impl OwnAccountHandler {
         }
         let user = users::queries::find(&tx, code.user_id).await?.ok_or_else(codes::invalid)?;
         tx.undo();
-        wire::check_new_password(&new_password, &wire::own_words(&user, &identity.keys)?)?;
-        let hash = identity.passwords.hash(new_password).await?;
+        wire::check_new_password(&new_password, &wire::own_words(&user, &self.keys)?)?;
+        let hash = self.passwords.hash(new_password).await?;
 
         let (tx, code) = self.redeem_code(Purpose::ResetPassword, &redeem, device).await?;
         if code.is_replay {
@@ -84,13 +77,13 @@ impl OwnAccountHandler {
         }
         let user_id = code.user_id;
         audit::append(&tx, &Event::new(Kind::PasswordReset, user_id).by_user(user_id).from(device))?;
-        let email = emails::password_reset(user_id, &code.former_email, identity.now());
-        identity.outbox.queue(&tx, &email)?;
+        let email = emails::password_reset(user_id, &code.former_email, self.now());
+        self.outbox.queue(&tx, &email)?;
         queries::set_password_hash(&tx, user_id, &hash).await?;
-        let revoke = revoke_all(tx, RevokeScope::SessionsAndApiTokens, identity.now());
-        identity.revocations.announce_after(revoke).await?;
-        identity.outbox.wake();
-        identity.limiter.reset_logins([&user.email, &user.username], device).await;
+        let revoke = revoke_all(tx, RevokeScope::SessionsAndApiTokens, self.now());
+        self.revocations.announce_after(revoke).await?;
+        self.outbox.wake();
+        self.limiter.reset_logins([&user.email, &user.username], device).await;
         Ok(())
     }
 
@@ -102,14 +95,13 @@ impl OwnAccountHandler {
         input: ChangePasswordInput,
         device: &Device,
     ) -> Result<i64> {
-        let Self(identity) = self;
         let (id, current) = (owner.user.id, caller.user()?.session_id);
         let address = owner.user.email.clone();
-        let password = identity.verifier.verify_owner(caller, owner, input.old_password, device).await?;
-        let hash = identity.passwords.hash(input.new_password).await?;
+        let password = self.verifier.verify_owner(caller, owner, input.old_password, device).await?;
+        let hash = self.passwords.hash(input.new_password).await?;
 
-        let tx = identity.begin(caller).await?;
-        let now = identity.now();
+        let tx = self.begin(caller).await?;
+        let now = self.now();
         let ((), others, tokens) = try_join!(
             password.lock(&tx),
             sessions::queries::count_others(&tx, current, now),
@@ -117,7 +109,7 @@ impl OwnAccountHandler {
         )?;
         audit::append(&tx, &Event::new(Kind::PasswordChanged, id).by(caller).from(device))?;
         let kept = if input.revoke_api_tokens { &[][..] } else { &tokens };
-        identity.outbox.queue(&tx, &emails::password_changed(id, &address, kept, now))?;
+        self.outbox.queue(&tx, &emails::password_changed(id, &address, kept, now))?;
         // The id holds the number for a retry.
         let number = Uuid::from_u128(u128::from(others.unsigned_abs()));
         let claim = idempotency::claim(&tx, NAME, id, CHANGE_PASSWORD, input.key.as_ref(), number);
@@ -130,15 +122,15 @@ impl OwnAccountHandler {
             true => RevokeScope::OtherSessionsAndApiTokens(current),
             false => RevokeScope::OtherSessions(current),
         };
-        identity.revocations.announce_after(revoke_all(tx, scope, now)).await?;
-        identity.outbox.wake();
+        self.revocations.announce_after(revoke_all(tx, scope, now)).await?;
+        self.outbox.wake();
         Ok(others)
     }
 
     /// The number of sessions that an earlier call with this key ended.
     async fn find_password_change(&self, caller: &Caller, key: Option<&RequestKey>) -> Result<Option<i64>> {
         let Some(key) = key else { return Ok(None) };
-        let tx = self.0.begin(caller).await?;
+        let tx = self.begin(caller).await?;
         let user_id = caller.user()?.user_id;
         let claimed = idempotency::claim(&tx, NAME, user_id, CHANGE_PASSWORD, Some(key), Uuid::nil()).await?;
         tx.undo();
@@ -211,10 +203,9 @@ impl OwnAccountHandler {
         &self,
         request: Request<pb::ChangePasswordRequest>,
     ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
-        let Self(identity) = self;
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        let owner = identity.verifier.find_owner(&caller).await?;
-        let own = wire::own_words(&owner.user, &identity.keys)?;
+        let owner = self.verifier.find_owner(&caller).await?;
+        let own = wire::own_words(&owner.user, &self.keys)?;
         let input = ChangePasswordInput::parse(request.into_inner(), &own)?;
         let key = input.key.clone();
 
@@ -238,25 +229,24 @@ impl OwnAccountHandler {
         &self,
         request: Request<pb::RequestEmailChangeRequest>,
     ) -> Result<Response<pb::RequestEmailChangeResponse>, Status> {
-        let Self(identity) = self;
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        let owner = identity.verifier.find_owner(&caller).await?;
+        let owner = self.verifier.find_owner(&caller).await?;
         let id = owner.user.id;
         let ChangeEmailInput { password, new_email } =
             ChangeEmailInput::parse(request.into_inner(), &owner.user.email)?;
-        let notification = emails::email_change_requested(id, &owner.user.email, identity.now());
-        let password = identity.verifier.verify_owner(&caller, owner, password, &device).await?;
+        let notification = emails::email_change_requested(id, &owner.user.email, self.now());
+        let password = self.verifier.verify_owner(&caller, owner, password, &device).await?;
         self.admit_email(Account::Known(id), &device).await?;
 
         let (user_id, email) = (Some(id), Some(new_email));
         let input = CodeInput { purpose: Purpose::ChangeEmail, user_id, email, is_mailed: true };
-        let tx = identity.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         password.lock(&tx).await?;
         audit::append(&tx, &Event::new(Kind::EmailChangeRequested, id).by(&caller).from(&device))?;
-        identity.outbox.queue(&tx, &notification)?;
-        let issued = identity.codes.issue(&tx, &input).await?;
+        self.outbox.queue(&tx, &notification)?;
+        let issued = self.codes.issue(&tx, &input).await?;
         tx.commit().await?;
-        identity.outbox.wake();
+        self.outbox.wake();
 
         let expires_at = Some(to_timestamp(issued.expires_at));
         Ok(Response::new(pb::RequestEmailChangeResponse { expires_at }))
@@ -266,7 +256,6 @@ impl OwnAccountHandler {
         &self,
         request: Request<pb::ConfirmEmailChangeRequest>,
     ) -> Result<Response<pb::ConfirmEmailChangeResponse>, Status> {
-        let Self(identity) = self;
         let device = Device::of(&request);
         let input = request.into_inner().try_into()?;
 
@@ -278,12 +267,11 @@ impl OwnAccountHandler {
         let event = Event::new(Kind::EmailChanged, code.user_id).by_user(code.user_id);
         audit::append(&tx, &event.from(&device))?;
         queries::set_email(&tx, code.user_id, &code.email).await.map_err(explain(CONSTRAINTS))?;
-        let email =
-            |recipient: &str| emails::email_changed(code.user_id, recipient, &code.email, identity.now());
-        identity.outbox.queue(&tx, &email(&code.former_email))?;
-        identity.outbox.queue(&tx, &email(&code.email))?;
+        let email = |recipient: &str| emails::email_changed(code.user_id, recipient, &code.email, self.now());
+        self.outbox.queue(&tx, &email(&code.former_email))?;
+        self.outbox.queue(&tx, &email(&code.email))?;
         tx.commit().await?;
-        identity.outbox.wake();
+        self.outbox.wake();
 
         Ok(Response::new(pb::ConfirmEmailChangeResponse { email: code.email }))
     }
@@ -292,22 +280,21 @@ impl OwnAccountHandler {
         &self,
         request: Request<pb::DeleteAccountRequest>,
     ) -> Result<Response<pb::DeleteAccountResponse>, Status> {
-        let Self(identity) = self;
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let password = wire::parse_delete_account(request.into_inner())?;
-        let owner = identity.verifier.find_owner(&caller).await?;
+        let owner = self.verifier.find_owner(&caller).await?;
         let id = owner.user.id;
-        let email = emails::account_deleted(id, &owner.user.email, identity.now());
-        let password = identity.verifier.verify_owner(&caller, owner, password, &device).await?;
+        let email = emails::account_deleted(id, &owner.user.email, self.now());
+        let password = self.verifier.verify_owner(&caller, owner, password, &device).await?;
 
-        let tx = identity.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         password.lock(&tx).await?;
         audit::append(&tx, &Event::new(Kind::AccountDeleted, id).by(&caller).from(&device))?;
-        identity.outbox.queue(&tx, &email)?;
+        self.outbox.queue(&tx, &email)?;
         queries::delete(&tx, id).await?;
-        let revoke = revoke_all(tx, RevokeScope::SessionsAndApiTokens, identity.now());
-        identity.revocations.announce_after(revoke).await?;
-        identity.outbox.wake();
+        let revoke = revoke_all(tx, RevokeScope::SessionsAndApiTokens, self.now());
+        self.revocations.announce_after(revoke).await?;
+        self.outbox.wake();
 
         Ok(Response::new(pb::DeleteAccountResponse {}))
     }
@@ -316,12 +303,11 @@ impl OwnAccountHandler {
         &self,
         request: Request<pb::ExportAccountRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::UserRecord, Status>>>, Status> {
-        let Self(identity) = self;
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
 
         let event = Event::new(Kind::AccountExported, user_id).by(&caller).from(&device);
-        let records = user_administration::export(identity.clone(), user_id, &event).await?;
+        let records = user_administration::export(self.clone(), user_id, &event).await?;
         Ok(Response::new(records))
     }
 }

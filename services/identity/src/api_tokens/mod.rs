@@ -13,8 +13,6 @@ use uuid::Uuid;
 
 use crate::schema::api_tokens;
 
-pub use rpc::ApiTokenHandler;
-
 /// Valid tokens of one user.
 pub const MAX_TOKENS_PER_USER: i64 = 50;
 pub const MAX_LIFETIME: TimeDelta = TimeDelta::days(366);

@@ -1,7 +1,5 @@
 //! The caller's own API tokens.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use futures::try_join;
 use proto::identity::v1 as pb;
@@ -17,21 +15,9 @@ use uuid::Uuid;
 use super::{CreateApiTokenInput, MAX_SIGN_IN_AGE, MAX_TOKENS_PER_USER, queries};
 use crate::audit::{self, Event, Kind};
 use crate::auth::VerifiedOwner;
-use crate::identity::Identity;
-use crate::sessions::{ApiTokenKey, Device, SESSION_INVALID};
+use crate::handler::IdentityHandler;
+use crate::sessions::{Device, SESSION_INVALID};
 use crate::{NAME, emails, sessions, users};
-
-pub struct ApiTokenHandler {
-    identity: Arc<Identity>,
-    key: ApiTokenKey,
-}
-
-impl ApiTokenHandler {
-    pub fn new(identity: Arc<Identity>) -> Self {
-        let key = ApiTokenKey::new(&identity.context.options.derivation);
-        Self { identity, key }
-    }
-}
 
 fn parse_token_id(text: &str) -> Result<Uuid> {
     let mut v = Violations::new();
@@ -67,15 +53,15 @@ fn check_sign_in_age(signed_in_at: Option<DateTime<Utc>>, now: DateTime<Utc>) ->
     })
 }
 
-impl ApiTokenHandler {
-    async fn verify_password(
+impl IdentityHandler {
+    async fn verify_token_owner(
         &self,
         caller: &Caller,
         password: String,
         device: &Device,
     ) -> Result<VerifiedOwner> {
-        let owner = self.identity.verifier.find_owner(caller).await?;
-        self.identity.verifier.verify_owner(caller, owner, password, device).await
+        let owner = self.verifier.find_owner(caller).await?;
+        self.verifier.verify_owner(caller, owner, password, device).await
     }
 
     pub(crate) async fn create_api_token(
@@ -84,15 +70,15 @@ impl ApiTokenHandler {
     ) -> Result<Response<pb::CreateApiTokenResponse>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
-        let now = self.identity.now();
+        let now = self.now();
         let mut input = CreateApiTokenInput::parse(request.into_inner(), now)?;
         let password = match input.password.take() {
-            Some(password) => Some(self.verify_password(&caller, password, &device).await?),
+            Some(password) => Some(self.verify_token_owner(&caller, password, &device).await?),
             None => None,
         };
         let id = Uuid::now_v7();
 
-        let tx = self.identity.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         let claim = idempotency::claim(&tx, NAME, user_id, "CreateApiToken", input.key.as_ref(), id);
         // The lock keeps concurrent calls from creating more tokens than allowed.
         let (replayed, owner, valid, signed_in_at) = try_join!(
@@ -105,7 +91,7 @@ impl ApiTokenHandler {
         if let Some(id) = replayed {
             let (api_token, hash) = queries::find(&tx, id).await?.ok_or_else(not_found(id))?;
             tx.finish();
-            let token = Some(self.key.token(id)).filter(|token| token_hash(token) == hash);
+            let token = Some(self.api_token_key.token(id)).filter(|token| token_hash(token) == hash);
             let (api_token, token) = (Some(api_token.into()), token.unwrap_or_default());
             return Ok(Response::new(pb::CreateApiTokenResponse { api_token, token }));
         }
@@ -114,14 +100,14 @@ impl ApiTokenHandler {
             None => check_sign_in_age(signed_in_at, now)?,
         }
         check_token_limit(valid)?;
-        let token = self.key.token(id);
+        let token = self.api_token_key.token(id);
         let event = Event::new(Kind::ApiTokenCreated, user_id).by(&caller).from(&device);
         let scopes = input.scopes.0.join(" ");
         audit::append(&tx, &event.with("api_token_id", id).with("scopes", scopes))?;
-        self.identity.outbox.queue(&tx, &emails::api_token_created(user_id, &owner.email, now))?;
+        self.outbox.queue(&tx, &emails::api_token_created(user_id, &owner.email, now))?;
         let api_token = queries::insert(tx, (id, user_id), &input, token_hash(&token), now).await?;
 
-        self.identity.outbox.wake();
+        self.outbox.wake();
 
         let api_token =
             api_token.ok_or_else(|| Error::internal("the insert of an API token returned no row"))?;
@@ -135,7 +121,7 @@ impl ApiTokenHandler {
         let caller = Caller::of(&request)?;
         let id = parse_token_id(&request.into_inner().api_token_id)?;
 
-        let tx = self.identity.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         let (api_token, _) = queries::find(&tx, id).await?.ok_or_else(not_found(id))?;
         tx.finish();
 
@@ -149,15 +135,13 @@ impl ApiTokenHandler {
         let caller = Caller::of(&request)?;
         let query = format!("API tokens of {}", caller.user()?.user_id);
         let request = request.into_inner();
-        let page =
-            self.identity.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
+        let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
 
-        let tx = self.identity.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         let mut tokens = queries::list(&tx, &page).await?;
         tx.finish();
 
         let next_page_token = self
-            .identity
             .context
             .pages
             .cut(&query, page.size, &mut tokens, |token| AfterTime { at: token.created_at, id: token.id })?;
@@ -173,11 +157,11 @@ impl ApiTokenHandler {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
         let id = parse_token_id(&request.into_inner().api_token_id)?;
-        let now = self.identity.now();
+        let now = self.now();
         let event =
             Event::new(Kind::ApiTokenRevoked, user_id).by(&caller).from(&device).with("api_token_id", id);
 
-        let tx = self.identity.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         let found = queries::find(&tx, id).await?.ok_or_else(not_found(id))?;
         let revoke = async move {
             let (token, hash) = if found.0.revoked_at.is_none() {
@@ -190,7 +174,7 @@ impl ApiTokenHandler {
             Ok((token, vec![hash]))
         };
 
-        let token = self.identity.revocations.announce_after(revoke).await?;
+        let token = self.revocations.announce_after(revoke).await?;
         Ok(Response::new(token.into()))
     }
 }

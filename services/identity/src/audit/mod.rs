@@ -31,7 +31,6 @@ use crate::sessions::Device;
 
 pub use failures::Audit;
 pub use proto::identity::v1::SecurityEventKind as Kind;
-pub use rpc::{SecurityEventAdminHandler, SecurityEventHandler};
 
 /// An event, as in the log.
 #[derive(Clone, Debug, Serialize, Deserialize)]

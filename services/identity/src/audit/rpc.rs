@@ -1,7 +1,5 @@
 //! Security events, for their users and for operators.
 
-use std::sync::Arc;
-
 use proto::identity::admin::v1 as admin;
 use proto::identity::v1 as pb;
 use shared::caller::Caller;
@@ -13,11 +11,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::queries::{self, EventFilter};
-use crate::identity::Identity;
-
-pub struct SecurityEventHandler(pub(crate) Arc<Identity>);
-
-pub struct SecurityEventAdminHandler(pub(crate) Arc<Identity>);
+use crate::handler::IdentityHandler;
 
 type Page = (Vec<pb::SecurityEvent>, String);
 
@@ -36,7 +30,7 @@ async fn list(
     Ok((events, next))
 }
 
-impl SecurityEventHandler {
+impl IdentityHandler {
     pub(crate) async fn list_security_events(
         &self,
         request: Request<pb::ListSecurityEventsRequest>,
@@ -48,15 +42,15 @@ impl SecurityEventHandler {
         let query = format!("security events of {user_id}: {filter:?}");
         let page = (request.page_size, request.page_token.as_str());
 
-        let tx = self.0.begin(&caller).await?;
-        let (events, next_page_token) = list(tx, &self.0.context.pages, filter, &query, page).await?;
+        let tx = self.begin(&caller).await?;
+        let (events, next_page_token) = list(tx, &self.context.pages, filter, &query, page).await?;
 
         Ok(Response::new(pb::ListSecurityEventsResponse { events, next_page_token }))
     }
 }
 
-impl SecurityEventAdminHandler {
-    pub(crate) async fn list_security_events(
+impl IdentityHandler {
+    pub(crate) async fn list_all_security_events(
         &self,
         request: Request<admin::ListSecurityEventsRequest>,
     ) -> Result<Response<admin::ListSecurityEventsResponse>, Status> {
@@ -66,8 +60,8 @@ impl SecurityEventAdminHandler {
         let query = format!("security events for operators: {filter:?}");
         let page = (request.page_size, request.page_token.as_str());
 
-        let tx = self.0.begin_background().await?;
-        let (events, next_page_token) = list(tx, &self.0.context.pages, filter, &query, page).await?;
+        let tx = self.begin_background().await?;
+        let (events, next_page_token) = list(tx, &self.context.pages, filter, &query, page).await?;
 
         Ok(Response::new(admin::ListSecurityEventsResponse { events, next_page_token }))
     }

@@ -10,7 +10,7 @@ use super::queries::{self, AccountSession, NewSession};
 use super::{AccountDraft, INVALID_CREDENTIALS, LoginInput};
 use crate::CONSTRAINTS;
 use crate::audit::{self, Event, Kind};
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 use crate::second_factor::{self, Challenge};
 use crate::sessions::{Device, Session, Tokens};
 use crate::users::User;
@@ -30,33 +30,33 @@ pub(super) enum LoginOutcome {
 
 /// Begins a session after a password, or a challenge if the account has a second factor.
 pub(super) async fn log_in(
-    identity: &Identity,
+    handler: &IdentityHandler,
     password: VerifiedPassword,
     device: &Device,
 ) -> Result<LoginOutcome> {
     let user_id = password.user_id;
-    let tx = identity.begin_as(user_id).await?;
+    let tx = handler.begin_as(user_id).await?;
     let account = password.lock(&tx).await?;
     if account.has_second_factor {
-        let challenge = second_factor::create_challenge(tx, user_id, identity.now()).await?;
+        let challenge = second_factor::create_challenge(tx, user_id, handler.now()).await?;
         return Ok(LoginOutcome::Challenge(challenge));
     }
     audit::append(&tx, &Event::new(Kind::Login, user_id).by_user(user_id).from(device))?;
-    let grant = begin_session(identity, tx, user_id, device).await?;
+    let grant = begin_session(handler, tx, user_id, device).await?;
     Ok(LoginOutcome::Session(Box::new(grant)))
 }
 
 /// The retry of a request that created this account is a login, for whoever knows the password.
 pub(super) async fn log_in_again(
-    identity: &Identity,
+    handler: &IdentityHandler,
     input: LoginInput,
     created: Uuid,
     device: &Device,
 ) -> Result<LoginOutcome> {
     let reused =
         || Error::precondition(ErrorReason::RequestIdReused, "this request_id was used for another request");
-    match identity.verifier.verify_login(input, device).await {
-        Ok(password) if password.user_id == created => log_in(identity, password, device).await,
+    match handler.verifier.verify_login(input, device).await {
+        Ok(password) if password.user_id == created => log_in(handler, password, device).await,
         Ok(_) => Err(reused()),
         Err(error) if error.reason() == INVALID_CREDENTIALS.reason() => Err(reused()),
         Err(error) => Err(error),
@@ -65,13 +65,13 @@ pub(super) async fn log_in_again(
 
 /// Begins a session and commits. If the user has too many, the oldest ends.
 pub(super) async fn begin_session(
-    identity: &Identity,
+    handler: &IdentityHandler,
     tx: Transaction,
     user_id: Uuid,
     device: &Device,
 ) -> Result<SessionGrant> {
-    let options = &identity.store.options;
-    let lease = options.begin(identity.now());
+    let options = &handler.store.options;
+    let lease = options.begin(handler.now());
     let max_others = i32::try_from(options.max_sessions_per_user.saturating_sub(1)).unwrap_or(i32::MAX);
     let (tokens, device) = (Tokens::random(), device.clone());
     let new_tokens = tokens.clone();
@@ -81,13 +81,13 @@ pub(super) async fn begin_session(
         let ended = std::mem::take(&mut begun.ended);
         Ok((begun, ended))
     };
-    let begun = identity.revocations.announce_after(commit).await?;
-    Ok(grant(identity, begun, tokens))
+    let begun = handler.revocations.announce_after(commit).await?;
+    Ok(grant(handler, begun, tokens))
 }
 
 /// Creates an account with its first session, and commits.
 pub(super) async fn create_account(
-    identity: &Identity,
+    handler: &IdentityHandler,
     tx: Transaction,
     draft: AccountDraft<'_>,
     device: &Device,
@@ -95,18 +95,18 @@ pub(super) async fn create_account(
     let (user_id, tokens) = (draft.user_id, Tokens::random());
     tx.act_as(user_id)?;
     audit::append(&tx, &Event::new(Kind::Registered, user_id).by_user(user_id).from(device))?;
-    let names = draft.account.encrypted_names(&identity.keys, user_id)?;
-    let lease = identity.store.options.begin(identity.now());
+    let names = draft.account.encrypted_names(&handler.keys, user_id)?;
+    let lease = handler.store.options.begin(handler.now());
     let session = NewSession { tokens: &tokens, device, lease };
     let begun = queries::insert_account(tx, &draft, &names, session)
         .await
         .map_err(explain(CONSTRAINTS))?
         .ok_or_else(|| Error::internal("the insert of an account returned no row"))?;
-    Ok(LoginOutcome::Session(Box::new(grant(identity, begun, tokens))))
+    Ok(LoginOutcome::Session(Box::new(grant(handler, begun, tokens))))
 }
 
 /// Also copies the session to the session store.
-pub(super) fn grant(identity: &Identity, begun: AccountSession, tokens: Tokens) -> SessionGrant {
+pub(super) fn grant(handler: &IdentityHandler, begun: AccountSession, tokens: Tokens) -> SessionGrant {
     let AccountSession { user, session, .. } = begun;
     let working = WorkingSession {
         session_id: session.id,
@@ -114,6 +114,6 @@ pub(super) fn grant(identity: &Identity, begun: AccountSession, tokens: Tokens) 
         expires_at: session.expires_at,
         scopes: None,
     };
-    identity.store.publish(tokens.session_hash(), working);
+    handler.store.publish(tokens.session_hash(), working);
     SessionGrant { user, session, tokens }
 }

@@ -19,9 +19,6 @@ use crate::codes::RedeemInput;
 use crate::encryption::{AssociatedData, EncryptedText, FIRST_NAME, KeyRing, LAST_NAME};
 
 pub use password_verifier::{Owner, PasswordVerifier, VerifiedOwner};
-pub use refresh::RefreshHandler;
-pub use rpc::LoginHandler;
-pub use sign_up::SignUpHandler;
 
 /// A validated request for an account in one step.
 struct RegisterInput {

@@ -1,7 +1,5 @@
 //! Refresh of sessions (RFC 9700, section 4.14.2: rotation with detection of reuse).
 
-use std::sync::Arc;
-
 use proto::identity::v1 as pb;
 use shared::authentication::{TokenHash, token_hash};
 use shared::database::Transaction;
@@ -11,17 +9,10 @@ use tonic::{Request, Response, Status};
 use super::login::grant;
 use super::queries::{self, AccountSession};
 use crate::audit::{self, Event, Kind};
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 use crate::limits::{Attempt, Purpose};
 use crate::sessions::queries::{FoundRefreshToken, find_refresh_token, revoke};
-use crate::sessions::{Device, REFRESH_GRACE, SESSION_INVALID, SuccessorKey, Tokens, is_refresh_token};
-
-/// Handles `RefreshSession`.
-#[derive(Clone)]
-pub struct RefreshHandler {
-    identity: Arc<Identity>,
-    successors: SuccessorKey,
-}
+use crate::sessions::{Device, REFRESH_GRACE, SESSION_INVALID, Tokens, is_refresh_token};
 
 /// The outcome for a refresh token that is known.
 enum Outcome {
@@ -35,22 +26,17 @@ const REFRESH_TOKEN_REUSED: Error = Error::Unauthenticated {
     message: "the refresh token was used before, so its session has been ended; sign in",
 };
 
-impl RefreshHandler {
-    pub fn new(identity: Arc<Identity>) -> Self {
-        let successors = SuccessorKey::new(&identity.context.options.derivation);
-        Self { identity, successors }
-    }
-
+impl IdentityHandler {
     pub(crate) async fn refresh_session(
         &self,
         request: Request<pb::RefreshSessionRequest>,
     ) -> Result<Response<pb::SessionGrant>, Status> {
         let device = Device::of(&request);
         let attempt = Attempt::new(Purpose::Refresh, &device);
-        self.identity.limiter.admit(&attempt).await?;
+        self.limiter.admit(&attempt).await?;
 
         let exchange = self.clone().exchange(request.into_inner().refresh_token, device);
-        let refreshed = match self.identity.revocations.announce_after(exchange).await {
+        let refreshed = match self.revocations.announce_after(exchange).await {
             Ok(Outcome::Refreshed(session, tokens)) => Ok((session, tokens)),
             Ok(Outcome::Reused) => return Err(REFRESH_TOKEN_REUSED.into()),
             Err(error) => Err(error),
@@ -58,8 +44,8 @@ impl RefreshHandler {
         self.settle_in_background(attempt, refreshed.as_ref().err().map(Error::reason));
 
         let (session, tokens) = refreshed?;
-        let grant = grant(&self.identity, *session, tokens);
-        Ok(Response::new(grant.into_wire(&self.identity.keys)?))
+        let grant = grant(self, *session, tokens);
+        Ok(Response::new(grant.into_wire(&self.keys)?))
     }
 
     /// Returns the hashes of the tokens that no longer work as well. Concurrent calls wait for each other on the
@@ -68,14 +54,14 @@ impl RefreshHandler {
         if !is_refresh_token(&token) {
             return Err(SESSION_INVALID);
         }
-        let (hash, now) = (token_hash(&token), self.identity.now());
-        let tx = self.identity.begin_anonymous().await?;
+        let (hash, now) = (token_hash(&token), self.now());
+        let tx = self.begin_anonymous().await?;
         let found = find_refresh_token(&tx, hash, now).await?.ok_or(SESSION_INVALID)?;
         tx.act_as(found.user_id)?;
-        let tokens = self.successors.tokens_after(&token);
+        let tokens = self.successor_key.tokens_after(&token);
         match found.rotated_at {
             None => {
-                let options = &self.identity.store.options;
+                let options = &self.store.options;
                 let lease = options.extend(found.created_at, now).ok_or(SESSION_INVALID)?;
                 let mut session = queries::rotate_tokens(tx, &found, hash, &tokens, lease).await?;
                 let ended = std::mem::take(&mut session.ended);
@@ -96,7 +82,7 @@ impl RefreshHandler {
 
     /// The caller does not wait for Redis.
     fn settle_in_background(&self, attempt: Attempt, error: Option<ErrorReason>) {
-        let limiter = self.identity.limiter.clone();
+        let limiter = self.limiter.clone();
         tokio::spawn(async move { limiter.settle(&attempt, error).await });
     }
 }

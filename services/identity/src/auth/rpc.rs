@@ -1,7 +1,5 @@
 //! `AuthService`: registration, login and logout.
 
-use std::sync::Arc;
-
 use proto::identity::v1 as pb;
 use proto::identity::v1::who_am_i_response::Credential;
 use shared::caller::Caller;
@@ -13,13 +11,11 @@ use uuid::Uuid;
 use super::login::{begin_session, create_account, log_in, log_in_again};
 use super::{AccountDraft, LoginInput, RegisterInput};
 use crate::audit::{self, Event, Kind};
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 use crate::limits::{Account, Attempt, Purpose};
 use crate::second_factor::{self, ChallengeAnswer, ProofClaim};
 use crate::sessions::{Device, SESSION_INVALID};
 use crate::{NAME, RegistrationMode, sessions};
-
-pub struct LoginHandler(pub(crate) Arc<Identity>);
 
 /// Registration in one step tells whether an address has an account.
 fn sign_up_required() -> Error {
@@ -30,89 +26,85 @@ fn sign_up_required() -> Error {
     }
 }
 
-impl LoginHandler {
+impl IdentityHandler {
     pub(crate) async fn register(
         &self,
         request: Request<pb::RegisterRequest>,
     ) -> Result<Response<pb::LoginResponse>, Status> {
-        let Self(identity) = self;
         let device = Device::of(&request);
-        if identity.registration == RegistrationMode::Confirmed {
+        if self.registration == RegistrationMode::Confirmed {
             return Err(sign_up_required().into());
         }
         let RegisterInput { key, email, account } = request.into_inner().try_into()?;
-        identity.limiter.admit(&Attempt::new(Purpose::Register, &device)).await?;
-        let password_hash = identity.passwords.hash(account.password.clone()).await?;
+        self.limiter.admit(&Attempt::new(Purpose::Register, &device)).await?;
+        let password_hash = self.passwords.hash(account.password.clone()).await?;
         let (user_id, nobody) = (Uuid::now_v7(), Uuid::nil());
 
-        let tx = identity.begin_anonymous().await?;
+        let tx = self.begin_anonymous().await?;
         let claim = idempotency::claim(&tx, NAME, nobody, "Register", key.as_ref(), user_id).await?;
         let outcome = if let Some(created) = claim {
             tx.finish();
             let input = LoginInput { login: email, password: account.password };
-            log_in_again(identity, input, created, &device).await?
+            log_in_again(self, input, created, &device).await?
         } else {
             let (email, account, password_hash) = (&email, &account, &password_hash);
             let draft = AccountDraft { user_id, email, email_verified: false, account, password_hash };
-            create_account(identity, tx, draft, &device).await?
+            create_account(self, tx, draft, &device).await?
         };
 
-        Ok(Response::new(outcome.into_wire(&identity.keys)?))
+        Ok(Response::new(outcome.into_wire(&self.keys)?))
     }
 
     pub(crate) async fn login(
         &self,
         request: Request<pb::LoginRequest>,
     ) -> Result<Response<pb::LoginResponse>, Status> {
-        let Self(identity) = self;
         let device = Device::of(&request);
         let input = LoginInput::try_from(request.into_inner())?;
 
-        let password = identity.verifier.verify_login(input, &device).await?;
-        let outcome = log_in(identity, password, &device).await?;
+        let password = self.verifier.verify_login(input, &device).await?;
+        let outcome = log_in(self, password, &device).await?;
 
-        Ok(Response::new(outcome.into_wire(&identity.keys)?))
+        Ok(Response::new(outcome.into_wire(&self.keys)?))
     }
 
     pub(crate) async fn complete_login(
         &self,
         request: Request<pb::CompleteLoginRequest>,
     ) -> Result<Response<pb::SessionGrant>, Status> {
-        let Self(identity) = self;
         let device = Device::of(&request);
         let ChallengeAnswer { token, proof } = request.into_inner().try_into()?;
 
-        let now = identity.now();
-        let user_id = second_factor::count_attempt(&identity.context.database, &token, now).await?;
+        let now = self.now();
+        let user_id = second_factor::count_attempt(&self.context.database, &token, now).await?;
         let complete = async {
-            let tx = identity.begin_as(user_id).await?;
+            let tx = self.begin_as(user_id).await?;
             let claim = ProofClaim { user_id, proof: &proof, now };
-            second_factor::complete_challenge(&tx, &identity.keys, &token, &claim).await?;
+            second_factor::complete_challenge(&tx, &self.keys, &token, &claim).await?;
             audit::append(&tx, &Event::new(proof.login_kind(), user_id).by_user(user_id).from(&device))?;
-            begin_session(identity, tx, user_id, &device).await
+            begin_session(self, tx, user_id, &device).await
         };
         let attempt = Attempt::new(Purpose::SecondFactor, &device).on(Account::Known(user_id));
-        let grant = identity.limiter.guard(attempt, complete).await?;
+        let grant = self.limiter.guard(attempt, complete).await?;
 
-        Ok(Response::new(grant.into_wire(&identity.keys)?))
+        Ok(Response::new(grant.into_wire(&self.keys)?))
     }
 
     pub(crate) async fn logout(
         &self,
         request: Request<pb::LogoutRequest>,
     ) -> Result<Response<pb::LogoutResponse>, Status> {
-        let Self(identity) = self;
         let caller = Caller::of(&request)?;
         let (current, user_id) = (caller.user()?.session_id, caller.user()?.user_id);
         let event = Event::new(Kind::Logout, user_id).by(&caller).from(&Device::of(&request));
 
-        let tx = identity.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         audit::append(&tx, &event)?;
         let revoke = async move {
             let revoked = sessions::queries::revoke(tx, current).await?;
             Ok(((), revoked.into_iter().map(|(_, hash)| hash).collect()))
         };
-        identity.revocations.announce_after(revoke).await?;
+        self.revocations.announce_after(revoke).await?;
 
         Ok(Response::new(pb::LogoutResponse {}))
     }
@@ -121,18 +113,17 @@ impl LoginHandler {
         &self,
         request: Request<pb::WhoAmIRequest>,
     ) -> Result<Response<pb::WhoAmIResponse>, Status> {
-        let Self(identity) = self;
         let caller = Caller::of(&request)?;
         let current = caller.user()?;
 
-        let found = identity.caller_reads.read(&caller, current.session_id).await?;
+        let found = self.caller_reads.read(&caller, current.session_id).await?;
         let (user, session, api_token) = found.ok_or(SESSION_INVALID)?;
 
         let session = session.map(|session| session.into_wire(current.session_id));
         let api_token = api_token.map(Into::into);
         let credential = session.map(Credential::Session).or(api_token.map(Credential::ApiToken));
         Ok(Response::new(pb::WhoAmIResponse {
-            user: Some(user.into_wire(&identity.keys)?),
+            user: Some(user.into_wire(&self.keys)?),
             credential: Some(credential.ok_or(SESSION_INVALID)?),
         }))
     }

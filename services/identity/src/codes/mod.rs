@@ -26,7 +26,6 @@ use crate::audit::Kind;
 
 pub use expiry::delete_expired;
 pub use queries::{Addressee, RedeemedCode, RedeemedSignUpCode};
-pub use rpc::AccountCodeHandler;
 
 /// So that people and secret scanners recognise a code.
 const PREFIX: &str = "dfc_";

@@ -22,7 +22,6 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 pub use keys::{KeyRing, KeyRingOptions};
-pub use rpc::KeyHandler;
 
 const NONCE_BYTES: usize = 24;
 const PREFIX: &str = "encrypted:";

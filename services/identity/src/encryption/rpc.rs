@@ -1,7 +1,5 @@
 //! Rotation of encryption keys, for operators.
 
-use std::sync::Arc;
-
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, once, try_unfold};
 use proto::identity::admin::v1 as pb;
@@ -9,21 +7,17 @@ use shared::error::Error;
 use tonic::{Request, Response, Status};
 
 use super::rotation::Rotation;
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 
-pub struct KeyHandler(pub(crate) Arc<Identity>);
-
-impl KeyHandler {
+impl IdentityHandler {
     /// A batch is encrypted when the response about the one before was taken: a client that goes away stops the rotation.
     pub(crate) async fn rotate_keys(
         &self,
         _: Request<pb::RotateKeysRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::RotateKeysResponse, Status>>>, Status> {
-        let Self(identity) = self;
-
-        let rotation = Rotation::new(identity.context.worker.clone(), identity.keys.clone());
+        let rotation = Rotation::new(self.context.worker.clone(), self.keys.clone());
         let total_count = rotation.count_outdated().await?;
-        let key_id = identity.keys.current().0.to_owned();
+        let key_id = self.keys.current().0.to_owned();
         let progress = pb::RotateKeysResponse { key_id, total_count, encrypted_count: 0 };
         let first = progress.clone();
         let batches = try_unfold((rotation, progress), async |(mut rotation, mut progress)| {

@@ -15,8 +15,6 @@ use uuid::Uuid;
 use crate::encryption::EncryptedText;
 use crate::schema::user_profiles;
 
-pub use rpc::ProfileHandler;
-
 pub const MAX_BIO_CHARS: usize = 10_000;
 pub const MAX_LOCATION_CHARS: usize = 255;
 

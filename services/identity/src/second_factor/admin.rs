@@ -1,7 +1,5 @@
 //! Removal of a second factor by operators, for people who lost it.
 
-use std::sync::Arc;
-
 use futures::try_join;
 use proto::identity::admin::v1 as pb;
 use shared::caller::Caller;
@@ -10,33 +8,30 @@ use tonic::{Request, Response, Status};
 
 use super::queries;
 use crate::audit::{self, Event, Kind};
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 use crate::sessions::Device;
 use crate::{emails, users};
 
-pub struct SecondFactorAdminHandler(pub(crate) Arc<Identity>);
-
-impl SecondFactorAdminHandler {
+impl IdentityHandler {
     pub(crate) async fn remove_user_second_factor(
         &self,
         request: Request<pb::RemoveUserSecondFactorRequest>,
     ) -> Result<Response<pb::RemoveUserSecondFactorResponse>, Status> {
-        let Self(identity) = self;
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = users::parse_user_id(&request.into_inner().user_id)?;
 
-        let tx = identity.begin_background().await?;
+        let tx = self.begin_background().await?;
         let (user, is_enabled) =
             try_join!(users::queries::lock(&tx, user_id), queries::is_enabled(&tx, user_id))?;
         let user = user.ok_or_else(|| Error::not_found("user", user_id))?;
         audit::append(&tx, &Event::new(Kind::SecondFactorRemoved, user_id).by(&caller).from(&device))?;
         if is_enabled {
             let kind = emails::SECOND_FACTOR_REMOVED;
-            let email = emails::second_factor(kind, user_id, &user.email, identity.now());
-            identity.outbox.queue(&tx, &email)?;
+            let email = emails::second_factor(kind, user_id, &user.email, self.now());
+            self.outbox.queue(&tx, &email)?;
         }
         let was_enabled = queries::delete(tx, user_id).await?;
-        identity.outbox.wake();
+        self.outbox.wake();
 
         Ok(Response::new(pb::RemoveUserSecondFactorResponse { was_enabled }))
     }

@@ -19,10 +19,9 @@ use shared::error::{Error, ErrorReason};
 
 use crate::audit::Kind;
 
-pub use admin::SecondFactorAdminHandler;
 pub use challenges::{Challenge, count_attempt, create_challenge};
 pub use queries::{find_status, is_enabled};
-pub use rpc::SecondFactorHandler;
+pub use recovery::RecoveryKey;
 pub use verification::{ProofClaim, complete_challenge};
 pub use wire::ChallengeAnswer;
 

@@ -1,7 +1,5 @@
 //! The caller's own second factor.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, SubsecRound as _, Utc};
 use futures::try_join;
 use proto::identity::v1 as pb;
@@ -14,23 +12,17 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::queries::Factor;
-use super::recovery::RecoveryKey;
 use super::totp::SharedSecret;
 use super::verification::{decrypt_secret, verify_first_code, verify_proof};
 use super::wire::{self, BeginInput, ProofInput};
 use super::{ENROLMENT_LIFETIME, FactorStatus, Proof, ProofClaim, already_enabled, not_enabled, queries};
 use crate::audit::{self, Event, Kind};
 use crate::encryption::{AssociatedData, TOTP_SECRET};
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 use crate::limits::{Account, Attempt, Purpose};
 use crate::sessions::{Device, SESSION_INVALID};
 use crate::users::{self, User};
 use crate::{NAME, emails};
-
-pub struct SecondFactorHandler {
-    identity: Arc<Identity>,
-    recovery: RecoveryKey,
-}
 
 /// The transaction of a call, with the account and its factor locked.
 struct LockedFactor {
@@ -41,14 +33,9 @@ struct LockedFactor {
     replayed: Option<Uuid>,
 }
 
-impl SecondFactorHandler {
-    pub fn new(identity: Arc<Identity>) -> Self {
-        let recovery = RecoveryKey::new(&identity.context.options.derivation);
-        Self { identity, recovery }
-    }
-
+impl IdentityHandler {
     /// Claims the request. The account is locked first, so that concurrent calls do not deadlock.
-    async fn claim(
+    async fn claim_factor(
         &self,
         caller: &Caller,
         method: &str,
@@ -56,7 +43,7 @@ impl SecondFactorHandler {
         id: Uuid,
     ) -> Result<LockedFactor> {
         let user_id = caller.user()?.user_id;
-        let tx = self.identity.begin(caller).await?;
+        let tx = self.begin(caller).await?;
         users::queries::send_lock(&tx, user_id)?;
         let claim = idempotency::claim(&tx, NAME, user_id, method, key, id);
         let (replayed, user, factor) =
@@ -65,19 +52,19 @@ impl SecondFactorHandler {
     }
 
     fn queue_email(&self, tx: &Transaction, kind: &'static str, user: &User) -> Result<()> {
-        let email = emails::second_factor(kind, user.id, &user.email, self.identity.now());
-        self.identity.outbox.queue(tx, &email)
+        let email = emails::second_factor(kind, user.id, &user.email, self.now());
+        self.outbox.queue(tx, &email)
     }
 
     /// Runs `work`, which checks a code of the caller. A wrong code is no reason to log in again.
-    async fn guard<T>(
+    async fn guard_proof<T>(
         &self,
         caller: &Caller,
         device: &Device,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let attempt = Attempt::new(Purpose::SecondFactor, device).on(Account::own(caller)?);
-        self.identity.limiter.guard(attempt, work).await.map_err(|error| match error {
+        self.limiter.guard(attempt, work).await.map_err(|error| match error {
             Error::Unauthenticated { reason, message } => {
                 Error::PermissionDenied { reason, message: message.to_owned(), metadata: Vec::new() }
             }
@@ -86,11 +73,11 @@ impl SecondFactorHandler {
     }
 
     fn recovery_hashes(&self, set: Uuid, secret: &SharedSecret) -> Result<Vec<Vec<u8>>> {
-        self.recovery.codes(set).iter().map(|code| code.hash(secret)).collect()
+        self.recovery_key.codes(set).iter().map(|code| code.hash(secret)).collect()
     }
 
     fn proof_claim<'a>(&self, user_id: Uuid, proof: &'a Proof) -> ProofClaim<'a> {
-        ProofClaim { user_id, proof, now: self.identity.now() }
+        ProofClaim { user_id, proof, now: self.now() }
     }
 }
 
@@ -106,7 +93,7 @@ fn begin_response(
     })
 }
 
-impl SecondFactorHandler {
+impl IdentityHandler {
     pub(crate) async fn get_second_factor(
         &self,
         request: Request<pb::GetSecondFactorRequest>,
@@ -114,7 +101,7 @@ impl SecondFactorHandler {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
 
-        let tx = self.identity.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         let status = queries::find_status(&tx, user_id).await?;
         tx.finish();
 
@@ -129,18 +116,18 @@ impl SecondFactorHandler {
         let user_id = caller.user()?.user_id;
         let BeginInput { key, password } = request.into_inner().try_into()?;
 
-        let owner = self.identity.verifier.find_owner(&caller).await?;
+        let owner = self.verifier.find_owner(&caller).await?;
         if owner.has_second_factor {
             return Err(already_enabled().into());
         }
         let email = owner.user.email.clone();
-        let password = self.identity.verifier.verify_owner(&caller, owner, password, &device).await?;
+        let password = self.verifier.verify_owner(&caller, owner, password, &device).await?;
         // In the precision of the database, so that a retry returns the same time.
-        let (secret, now) = (SharedSecret::random(), self.identity.now().trunc_subsecs(6));
+        let (secret, now) = (SharedSecret::random(), self.now().trunc_subsecs(6));
         let associated_data = AssociatedData::new(TOTP_SECRET, user_id);
-        let encrypted = self.identity.keys.encrypt(associated_data, &secret.to_base32())?;
+        let encrypted = self.keys.encrypt(associated_data, &secret.to_base32())?;
 
-        let tx = self.identity.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         users::queries::send_lock(&tx, user_id)?;
         let claim = idempotency::claim(&tx, NAME, user_id, "BeginSecondFactor", key.as_ref(), user_id);
         let ((), replayed) = try_join!(password.lock(&tx), claim)?;
@@ -150,7 +137,7 @@ impl SecondFactorHandler {
             if waiting.confirmed_at.is_some() {
                 return Err(already_enabled().into());
             }
-            let secret = decrypt_secret(&self.identity.keys, user_id, &waiting)?;
+            let secret = decrypt_secret(&self.keys, user_id, &waiting)?;
             return Ok(Response::new(begin_response(&secret, &email, waiting.created_at)?));
         }
         queries::upsert_unconfirmed(tx, user_id, &encrypted, now).await?;
@@ -169,22 +156,22 @@ impl SecondFactorHandler {
         let (set, claim) = (Uuid::now_v7(), self.proof_claim(user_id, &proof));
         let confirm = async {
             let LockedFactor { tx, user, factor, replayed } =
-                self.claim(&caller, "ConfirmSecondFactor", key.as_ref(), set).await?;
+                self.claim_factor(&caller, "ConfirmSecondFactor", key.as_ref(), set).await?;
             if let Some(set) = replayed {
                 tx.finish();
                 return Ok(set);
             }
-            let secret = verify_first_code(&tx, &self.identity.keys, factor, &claim)?;
+            let secret = verify_first_code(&tx, &self.keys, factor, &claim)?;
             audit::append(&tx, &Event::new(Kind::SecondFactorAdded, user_id).by(&caller).from(&device))?;
             self.queue_email(&tx, emails::SECOND_FACTOR_ENABLED, &user)?;
             queries::replace_recovery_codes(tx, user_id, self.recovery_hashes(set, &secret)?, claim.now)
                 .await?;
             Ok(set)
         };
-        let set = self.guard(&caller, &device, confirm).await?;
-        self.identity.outbox.wake();
+        let set = self.guard_proof(&caller, &device, confirm).await?;
+        self.outbox.wake();
 
-        Ok(Response::new(wire::recovery_codes(&self.recovery.codes(set))))
+        Ok(Response::new(wire::recovery_codes(&self.recovery_key.codes(set))))
     }
 
     pub(crate) async fn create_recovery_codes(
@@ -198,22 +185,22 @@ impl SecondFactorHandler {
         let (set, claim) = (Uuid::now_v7(), self.proof_claim(user_id, &proof));
         let replace = async {
             let LockedFactor { tx, user, factor, replayed } =
-                self.claim(&caller, "CreateRecoveryCodes", key.as_ref(), set).await?;
+                self.claim_factor(&caller, "CreateRecoveryCodes", key.as_ref(), set).await?;
             if let Some(set) = replayed {
                 tx.finish();
                 return Ok(set);
             }
-            let secret = verify_proof(&tx, &self.identity.keys, factor, &claim).await?;
+            let secret = verify_proof(&tx, &self.keys, factor, &claim).await?;
             audit::append(&tx, &Event::new(Kind::RecoveryCodesCreated, user_id).by(&caller).from(&device))?;
             self.queue_email(&tx, emails::RECOVERY_CODES_CREATED, &user)?;
             queries::replace_recovery_codes(tx, user_id, self.recovery_hashes(set, &secret)?, claim.now)
                 .await?;
             Ok(set)
         };
-        let set = self.guard(&caller, &device, replace).await?;
-        self.identity.outbox.wake();
+        let set = self.guard_proof(&caller, &device, replace).await?;
+        self.outbox.wake();
 
-        Ok(Response::new(wire::recovery_codes(&self.recovery.codes(set))))
+        Ok(Response::new(wire::recovery_codes(&self.recovery_key.codes(set))))
     }
 
     pub(crate) async fn remove_second_factor(
@@ -227,18 +214,18 @@ impl SecondFactorHandler {
         let claim = self.proof_claim(user_id, &proof);
         let remove = async {
             let LockedFactor { tx, user, factor, replayed } =
-                self.claim(&caller, "RemoveSecondFactor", key.as_ref(), user_id).await?;
+                self.claim_factor(&caller, "RemoveSecondFactor", key.as_ref(), user_id).await?;
             if replayed.is_some() {
                 tx.finish();
                 return Ok(());
             }
-            verify_proof(&tx, &self.identity.keys, factor, &claim).await?;
+            verify_proof(&tx, &self.keys, factor, &claim).await?;
             audit::append(&tx, &Event::new(Kind::SecondFactorRemoved, user_id).by(&caller).from(&device))?;
             self.queue_email(&tx, emails::SECOND_FACTOR_DISABLED, &user)?;
             queries::delete(tx, user_id).await.map(drop)
         };
-        self.guard(&caller, &device, remove).await?;
-        self.identity.outbox.wake();
+        self.guard_proof(&caller, &device, remove).await?;
+        self.outbox.wake();
 
         Ok(Response::new(FactorStatus::default().into()))
     }

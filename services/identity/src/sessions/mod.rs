@@ -25,9 +25,7 @@ use crate::schema::user_sessions;
 pub use device::Device;
 pub use expiry::delete_ended;
 pub use lifetimes::{Lease, REFRESH_GRACE, SessionOptions};
-pub use resolver::BackendSessionHandler;
 pub use revocations::Revocations;
-pub use rpc::SessionHandler;
 pub use store::SessionStore;
 pub use tokens::{ApiTokenKey, SuccessorKey, Tokens, is_refresh_token};
 

@@ -1,7 +1,5 @@
 //! Session lookup for the other services, when Redis has no answer.
 
-use std::sync::Arc;
-
 use proto::identity::backend::v1 as pb;
 use shared::authentication::{REPORT_BATCH, Seen, SessionSource, TokenHash};
 use shared::error::Error;
@@ -9,11 +7,9 @@ use shared::json::to_timestamp;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 
-pub struct BackendSessionHandler(pub(crate) Arc<Identity>);
-
-impl BackendSessionHandler {
+impl IdentityHandler {
     pub(crate) async fn resolve_session(
         &self,
         request: Request<pb::ResolveSessionRequest>,
@@ -22,7 +18,7 @@ impl BackendSessionHandler {
             .map(TokenHash)
             .map_err(|_| Error::invalid("token_hash", "must have 32 bytes"))?;
 
-        let session = self.0.store.resolve(&hash).await?.ok_or_else(|| Error::not_found("session", ""))?;
+        let session = self.store.resolve(&hash).await?.ok_or_else(|| Error::not_found("session", ""))?;
 
         Ok(Response::new(pb::ResolvedSession {
             session_id: session.session_id.to_string(),
@@ -39,7 +35,7 @@ impl BackendSessionHandler {
     ) -> Result<Response<pb::ReportSeenSessionsResponse>, Status> {
         let seen = parse_seen(request.into_inner().sessions)?;
 
-        self.0.store.report_seen(&seen).await?;
+        self.store.report_seen(&seen).await?;
 
         Ok(Response::new(pb::ReportSeenSessionsResponse {}))
     }

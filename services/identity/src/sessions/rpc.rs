@@ -1,7 +1,5 @@
 //! The caller's own sessions.
 
-use std::sync::Arc;
-
 use proto::identity::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Error;
@@ -12,12 +10,10 @@ use tonic::{Request, Response, Status};
 use super::queries::RevokeScope;
 use super::{Device, queries};
 use crate::audit::{self, Event, Kind};
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 use crate::users;
 
-pub struct SessionHandler(pub(crate) Arc<Identity>);
-
-impl SessionHandler {
+impl IdentityHandler {
     pub(crate) async fn list_sessions(
         &self,
         request: Request<pb::ListSessionsRequest>,
@@ -26,13 +22,13 @@ impl SessionHandler {
         let current = caller.user()?.clone();
         let query = format!("sessions of {}", current.user_id);
         let request = request.into_inner();
-        let page = self.0.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
+        let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
 
-        let tx = self.0.begin(&caller).await?;
-        let mut sessions = queries::list(&tx, self.0.now(), &page).await?;
+        let tx = self.begin(&caller).await?;
+        let mut sessions = queries::list(&tx, self.now(), &page).await?;
         tx.finish();
 
-        let next_page_token = self.0.context.pages.cut(&query, page.size, &mut sessions, |session| {
+        let next_page_token = self.context.pages.cut(&query, page.size, &mut sessions, |session| {
             AfterTime { at: session.created_at, id: session.id }
         })?;
         let sessions = sessions.into_iter().map(|session| session.into_wire(current.session_id)).collect();
@@ -53,7 +49,7 @@ impl SessionHandler {
         let event =
             Event::new(Kind::SessionRevoked, user_id).by(&caller).from(&device).with("session_id", id);
 
-        let tx = self.0.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         let found = queries::find(&tx, id).await?.ok_or_else(not_found)?;
         let revoke = async move {
             let (session, hash) = if found.0.is_active {
@@ -66,7 +62,7 @@ impl SessionHandler {
             Ok((session, vec![hash]))
         };
 
-        let session = self.0.revocations.announce_after(revoke).await?;
+        let session = self.revocations.announce_after(revoke).await?;
         Ok(Response::new(session.into_wire(current)))
     }
 
@@ -79,11 +75,11 @@ impl SessionHandler {
         let (kept, user_id) = (caller.user()?.session_id, caller.user()?.user_id);
         let event = Event::new(Kind::OtherSessionsRevoked, user_id).by(&caller).from(&Device::of(&request));
 
-        let tx = self.0.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         users::queries::send_lock(&tx, user_id)?;
         audit::append(&tx, &event)?;
-        let revoke = queries::revoke_all(tx, RevokeScope::OtherSessions(kept), self.0.now());
-        let revoked = self.0.revocations.announce_after(revoke).await?;
+        let revoke = queries::revoke_all(tx, RevokeScope::OtherSessions(kept), self.now());
+        let revoked = self.revocations.announce_after(revoke).await?;
 
         let revoked_count = i32::try_from(revoked).unwrap_or(i32::MAX);
         Ok(Response::new(pb::RevokeOtherSessionsResponse { revoked_count }))
@@ -97,11 +93,11 @@ impl SessionHandler {
         let user_id = caller.user()?.user_id;
         let event = Event::new(Kind::AllSessionsRevoked, user_id).by(&caller).from(&Device::of(&request));
 
-        let tx = self.0.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         users::queries::send_lock(&tx, user_id)?;
         audit::append(&tx, &event)?;
-        let revoke = queries::revoke_all(tx, RevokeScope::Sessions, self.0.now());
-        let revoked = self.0.revocations.announce_after(revoke).await?;
+        let revoke = queries::revoke_all(tx, RevokeScope::Sessions, self.now());
+        let revoked = self.revocations.announce_after(revoke).await?;
 
         let revoked_count = i32::try_from(revoked).unwrap_or(i32::MAX);
         Ok(Response::new(pb::RevokeAllSessionsResponse { revoked_count }))

@@ -1,7 +1,5 @@
 //! Export of all data of a user, in batches.
 
-use std::sync::Arc;
-
 use futures::stream::{BoxStream, try_unfold};
 use futures::{StreamExt as _, TryStreamExt as _};
 use proto::identity::v1::UserRecord;
@@ -13,7 +11,7 @@ use uuid::Uuid;
 
 use super::queries::{self, ChangePosition};
 use crate::audit::{self, Event};
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 use crate::{api_tokens, profiles, second_factor, users};
 
 /// More sessions or API tokens than anybody has.
@@ -26,11 +24,11 @@ const BATCH_SIZE: i64 = 200;
 /// # Errors
 /// `NOT_FOUND` when there is no such user.
 pub async fn stream(
-    identity: Arc<Identity>,
+    handler: IdentityHandler,
     id: Uuid,
     event: &Event,
 ) -> Result<BoxStream<'static, Result<UserRecord, Status>>> {
-    let tx = identity.begin_background().await?;
+    let tx = handler.begin_background().await?;
     let user = users::queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user", id))?;
     let profile = profiles::queries::find(&tx, id).await?;
     let sessions = queries::list_sessions(&tx, id, MAX_ROWS).await?;
@@ -39,17 +37,17 @@ pub async fn stream(
     audit::append(&tx, event)?;
     tx.commit().await?;
 
-    let mut records = vec![Data::User(user.into_wire(&identity.keys)?)];
-    records.extend(profile.map(|profile| profile.into_wire(&identity.keys)).transpose()?.map(Data::Profile));
+    let mut records = vec![Data::User(user.into_wire(&handler.keys)?)];
+    records.extend(profile.map(|profile| profile.into_wire(&handler.keys)).transpose()?.map(Data::Profile));
     records.extend(sessions.into_iter().map(|session| Data::Session(session.into_wire(Uuid::nil()))));
     records.extend(tokens.into_iter().map(|token| Data::ApiToken(token.into())));
     records.extend(factor.is_enabled().then(|| Data::SecondFactor(factor.into())));
     let first = futures::stream::iter(records.into_iter().map(Ok::<_, Error>));
     let rest = try_unfold(Some(None), move |position| {
-        let identity = identity.clone();
+        let handler = handler.clone();
         async move {
             let Some(after) = position else { return Ok(None) };
-            let (changes, next) = next_changes(&identity, id, after).await?;
+            let (changes, next) = next_changes(&handler, id, after).await?;
             Ok::<_, Error>(Some((futures::stream::iter(changes.into_iter().map(Ok)), next)))
         }
     });
@@ -59,11 +57,11 @@ pub async fn stream(
 
 /// A batch of changes, and the position after which the next begins; `None` if it is the last.
 async fn next_changes(
-    identity: &Identity,
+    handler: &IdentityHandler,
     id: Uuid,
     after: Option<ChangePosition>,
 ) -> Result<(Vec<Data>, Option<Option<ChangePosition>>)> {
-    let tx = identity.begin_background().await?;
+    let tx = handler.begin_background().await?;
     let changes = queries::list_changes(&tx, id, after.as_ref(), BATCH_SIZE).await?;
     tx.finish();
     let is_last = i64::try_from(changes.len()).is_ok_and(|count| count < BATCH_SIZE);

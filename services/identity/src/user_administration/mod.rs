@@ -14,7 +14,6 @@ use shared::validation::TimeRange;
 use crate::schema::UserStatus;
 
 pub use export::stream as export;
-pub use rpc::AccountAdminHandler;
 
 #[derive(Debug, Default)]
 struct UserFilter {

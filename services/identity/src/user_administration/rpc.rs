@@ -1,7 +1,5 @@
 //! `UserAdminService`: accounts.
 
-use std::sync::Arc;
-
 use futures::stream::BoxStream;
 use proto::identity::admin::v1 as pb;
 use proto::identity::v1::{User as WireUser, UserRecord};
@@ -14,12 +12,10 @@ use uuid::Uuid;
 
 use super::{UserFilter, export, queries};
 use crate::audit::{self, Event, Kind};
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 use crate::schema::UserStatus;
 use crate::sessions::Device;
 use crate::users::{self, parse_user_id};
-
-pub struct AccountAdminHandler(pub(crate) Arc<Identity>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Action {
@@ -59,8 +55,8 @@ impl Action {
     }
 }
 
-impl AccountAdminHandler {
-    async fn perform(
+impl IdentityHandler {
+    async fn perform_on_user(
         &self,
         action: Action,
         user_id: &str,
@@ -73,7 +69,7 @@ impl AccountAdminHandler {
             self.erase_invitee(id).await?;
         }
 
-        let tx = self.0.begin_background().await?;
+        let tx = self.begin_background().await?;
         action.check(&users::queries::lock(&tx, id).await?.ok_or_else(not_found)?)?;
         let commit = async move {
             let ended = match action {
@@ -88,32 +84,32 @@ impl AccountAdminHandler {
             tx.commit().await?;
             Ok((user, ended))
         };
-        self.0.revocations.announce_after(commit).await?.into_wire(&self.0.keys)
+        self.revocations.announce_after(commit).await?.into_wire(&self.keys)
     }
 
     /// Has the project service overwrite the address in invitations. First, because the address is known only until the
     /// account is erased; and before the transaction, so that no lock waits for a sibling.
     async fn erase_invitee(&self, id: Uuid) -> Result<()> {
-        let tx = self.0.begin_background().await?;
+        let tx = self.begin_background().await?;
         let user = users::queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user", id))?;
         tx.finish();
         let request = EraseInviteeRequest { user_id: id.to_string(), email: user.email };
-        let mut invitations = self.0.context.siblings.project_invitations();
+        let mut invitations = self.context.siblings.project_invitations();
         invitations.erase_invitee(request).await.map_err(from_sibling("project"))?;
         Ok(())
     }
 
-    pub(crate) async fn get_user(
+    pub(crate) async fn get_any_user(
         &self,
         request: Request<pb::GetUserRequest>,
     ) -> Result<Response<WireUser>, Status> {
         let id = parse_user_id(&request.into_inner().user_id)?;
 
-        let tx = self.0.begin_background().await?;
+        let tx = self.begin_background().await?;
         let user = users::queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user", id))?;
         tx.finish();
 
-        Ok(Response::new(user.into_wire(&self.0.keys)?))
+        Ok(Response::new(user.into_wire(&self.keys)?))
     }
 
     pub(crate) async fn list_users(
@@ -125,15 +121,15 @@ impl AccountAdminHandler {
         let request = request.into_inner();
         let filter = UserFilter::parse(request.filter)?;
         let query = format!("users for {operator} {filter:?}");
-        let page = self.0.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
+        let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
 
-        let tx = self.0.begin_background().await?;
+        let tx = self.begin_background().await?;
         let (mut users, size) = queries::list(&tx, &filter, &page).await?;
         tx.finish();
 
         let position = |user: &users::User| AfterTime { at: user.created_at, id: user.id };
-        let next_page_token = self.0.context.pages.cut(&query, size, &mut users, position)?;
-        let users = users.into_iter().map(|user| user.into_wire(&self.0.keys)).collect::<Result<_>>()?;
+        let next_page_token = self.context.pages.cut(&query, size, &mut users, position)?;
+        let users = users.into_iter().map(|user| user.into_wire(&self.keys)).collect::<Result<_>>()?;
         Ok(Response::new(pb::ListUsersResponse { users, next_page_token }))
     }
 
@@ -142,7 +138,9 @@ impl AccountAdminHandler {
         request: Request<pb::SuspendUserRequest>,
     ) -> Result<Response<WireUser>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        Ok(Response::new(self.perform(Action::Suspend, &request.get_ref().user_id, caller, device).await?))
+        Ok(Response::new(
+            self.perform_on_user(Action::Suspend, &request.get_ref().user_id, caller, device).await?,
+        ))
     }
 
     pub(crate) async fn reactivate_user(
@@ -150,7 +148,9 @@ impl AccountAdminHandler {
         request: Request<pb::ReactivateUserRequest>,
     ) -> Result<Response<WireUser>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        Ok(Response::new(self.perform(Action::Reactivate, &request.get_ref().user_id, caller, device).await?))
+        Ok(Response::new(
+            self.perform_on_user(Action::Reactivate, &request.get_ref().user_id, caller, device).await?,
+        ))
     }
 
     pub(crate) async fn delete_user(
@@ -158,7 +158,9 @@ impl AccountAdminHandler {
         request: Request<pb::DeleteUserRequest>,
     ) -> Result<Response<WireUser>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        Ok(Response::new(self.perform(Action::Delete, &request.get_ref().user_id, caller, device).await?))
+        Ok(Response::new(
+            self.perform_on_user(Action::Delete, &request.get_ref().user_id, caller, device).await?,
+        ))
     }
 
     pub(crate) async fn erase_user(
@@ -166,7 +168,9 @@ impl AccountAdminHandler {
         request: Request<pb::EraseUserRequest>,
     ) -> Result<Response<WireUser>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        Ok(Response::new(self.perform(Action::Erase, &request.get_ref().user_id, caller, device).await?))
+        Ok(Response::new(
+            self.perform_on_user(Action::Erase, &request.get_ref().user_id, caller, device).await?,
+        ))
     }
 
     pub(crate) async fn export_user(
@@ -177,6 +181,6 @@ impl AccountAdminHandler {
         let id = parse_user_id(&request.get_ref().user_id)?;
 
         let event = Event::new(Kind::AccountExported, id).by(&caller).from(&device);
-        Ok(Response::new(export::stream(self.0.clone(), id, &event).await?))
+        Ok(Response::new(export::stream(self.clone(), id, &event).await?))
     }
 }

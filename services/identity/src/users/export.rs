@@ -1,7 +1,6 @@
 //! Export of users in the format of the import, as the background role. Without password hashes: no role may select them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -9,35 +8,26 @@ use futures::stream::BoxStream;
 use proto::identity::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Result;
-use shared::export::{ExportSender, Exports, Snapshot, id_condition, parse_ids};
+use shared::export::{ExportSender, Snapshot, id_condition, parse_ids};
 use shared::json::{to_struct, to_timestamp};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::User;
 use crate::encryption::{AssociatedData, FIRST_NAME, KeyRing, LAST_NAME, LOCATION};
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 use crate::profiles::Profile;
 use crate::schema::{user_profiles, users};
 
-pub struct UserExportHandler {
-    identity: Arc<Identity>,
-    exports: Exports,
-}
-
-impl UserExportHandler {
-    pub fn new(identity: Arc<Identity>) -> Self {
-        Self { exports: Exports::new(&identity.context), identity }
-    }
-
+impl IdentityHandler {
     pub(crate) async fn export_users(
         &self,
         request: Request<pb::ExportUsersRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ExportUsersResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
         let wanted = parse_ids("user_ids", &request.into_inner().user_ids)?;
-        let identity = self.identity.clone();
-        let export = move |snapshot, sender| send(snapshot, sender, wanted, identity);
+        let handler = self.clone();
+        let export = move |snapshot, sender| send(snapshot, sender, wanted, handler);
         Ok(Response::new(self.exports.stream(&caller, export)?))
     }
 }
@@ -46,14 +36,14 @@ async fn send(
     snapshot: Snapshot,
     sender: ExportSender<pb::ExportUsersResponse>,
     wanted: Vec<Uuid>,
-    identity: Arc<Identity>,
+    handler: IdentityHandler,
 ) -> Result<()> {
     let mut rows = snapshot.rows("users", &ids_with_sizes(&wanted)).await?;
     while let Some(ids) = rows.next().await? {
         let mut profiles = find_profiles(&snapshot, &ids).await?;
         let users = find_users(&snapshot, &ids).await?.into_iter().map(|user| {
             let profile = profiles.remove(&user.id);
-            imported(user, profile, &identity.keys)
+            imported(user, profile, &handler.keys)
         });
         let users = users.collect::<Result<_>>()?;
         sender.send(pb::ExportUsersResponse { users }).await?;
@@ -67,7 +57,7 @@ fn ids_with_sizes(wanted: &[Uuid]) -> String {
         "SELECT u.id, (2000 + octet_length(coalesce(u.avatar_url, '')) + octet_length(coalesce(p.bio, '')) \
              + octet_length(coalesce(p.website_url, '')) + 4 * (octet_length(u.metadata::text) \
              + coalesce(octet_length(p.social_links::text) + octet_length(p.preferences::text), 0)))::bigint AS size \
-         FROM identity.users u LEFT JOIN identity.user_profiles p ON p.user_id = u.id WHERE {} ORDER BY u.id",
+         FROM handler.users u LEFT JOIN handler.user_profiles p ON p.user_id = u.id WHERE {} ORDER BY u.id",
         id_condition("u.id", wanted)
     )
 }

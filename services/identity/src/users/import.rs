@@ -1,7 +1,6 @@
 //! Import of users, as the background role. A user without a password hash has no password until a reset.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -16,22 +15,20 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::imported::NewAccount;
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 use crate::schema::{lower, user_profiles, users};
 
-pub struct UserImportHandler(pub(crate) Arc<Identity>);
-
-impl UserImportHandler {
+impl IdentityHandler {
     /// A batch is read when the one before is answered, so that nothing accumulates.
     pub(crate) async fn import_users(
         &self,
         request: Request<Streaming<pb::ImportUsersRequest>>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ImportUsersResponse, Status>>>, Status> {
-        let state = (request.into_inner(), self.0.clone());
-        let responses = try_unfold(state, async |(mut batches, identity)| {
+        let state = (request.into_inner(), self.clone());
+        let responses = try_unfold(state, async |(mut batches, handler)| {
             let Some(batch) = batches.message().await? else { return Ok(None) };
-            let results = import(&identity, batch.users).await?;
-            Ok(Some((pb::ImportUsersResponse { results }, (batches, identity))))
+            let results = import(&handler, batch.users).await?;
+            Ok(Some((pb::ImportUsersResponse { results }, (batches, handler))))
         });
         Ok(Response::new(responses.boxed()))
     }
@@ -72,14 +69,14 @@ impl Taken {
 }
 
 /// Stores a batch in one transaction and returns the result of each item, in their order.
-async fn import(identity: &Identity, batch: Vec<pb::ImportedUser>) -> Result<Vec<ImportResult>, Error> {
+async fn import(handler: &IdentityHandler, batch: Vec<pb::ImportedUser>) -> Result<Vec<ImportResult>, Error> {
     let mut v = Violations::new();
     v.at_most("users", batch.len(), MAX_BATCH);
     v.finish()?;
-    let checked = batch.into_iter().map(|user| Ok((user.line, NewAccount::new(user, &identity.keys)?)));
+    let checked = batch.into_iter().map(|user| Ok((user.line, NewAccount::new(user, &handler.keys)?)));
     let checked = checked.collect::<Result<Vec<_>, Error>>()?;
 
-    let tx = identity.begin_background().await?;
+    let tx = handler.begin_background().await?;
     let mut taken = find_taken(&tx, checked.iter().filter_map(|(_, user)| user.as_ref().ok())).await?;
     let mut results = Vec::with_capacity(checked.len());
     let mut new = Vec::new();

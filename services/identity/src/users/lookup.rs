@@ -1,7 +1,6 @@
 //! User lookup for the other services, as the background role.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -11,19 +10,17 @@ use shared::validation::{MAX_BATCH, Violations};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 use crate::schema::{UserStatus, users};
 
-pub struct UserLookupHandler(pub(crate) Arc<Identity>);
-
-impl UserLookupHandler {
+impl IdentityHandler {
     pub(crate) async fn resolve_users(
         &self,
         request: Request<pb::ResolveUsersRequest>,
     ) -> Result<Response<pb::ResolveUsersResponse>, Status> {
         let ids = parse_ids(&request.into_inner().user_ids, 0)?;
 
-        let tx = self.0.begin_background().await?;
+        let tx = self.begin_background().await?;
         let found = find_statuses(&tx, &ids).await?;
         tx.finish();
 

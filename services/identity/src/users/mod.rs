@@ -26,11 +26,6 @@ use uuid::Uuid;
 use crate::encryption::EncryptedText;
 use crate::schema::{UserStatus, users};
 
-pub use export::UserExportHandler;
-pub use import::UserImportHandler;
-pub use lookup::UserLookupHandler;
-pub use rpc::UserHandler;
-
 /// An account without its password hash, which no role may read.
 #[derive(Clone, Debug, Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]

@@ -1,7 +1,6 @@
 //! Users.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use proto::identity::v1 as pb;
 use shared::caller::Caller;
@@ -11,11 +10,9 @@ use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 
 use super::{UpdateUserInput, fields, lookup, parse_user_id_or_own, queries};
-use crate::identity::Identity;
+use crate::handler::IdentityHandler;
 
-pub struct UserHandler(pub(crate) Arc<Identity>);
-
-impl UserHandler {
+impl IdentityHandler {
     pub(crate) async fn get_user(
         &self,
         request: Request<pb::GetUserRequest>,
@@ -23,10 +20,10 @@ impl UserHandler {
         let caller = Caller::of(&request)?;
         let id = parse_user_id_or_own(&request.into_inner().user_id, &caller)?;
 
-        let user = self.0.user_reads.read(&caller, id).await?;
+        let user = self.user_reads.read(&caller, id).await?;
         let user = user.ok_or_else(|| Error::not_found("user", id))?;
 
-        Ok(Response::new(user.into_wire(&self.0.keys)?))
+        Ok(Response::new(user.into_wire(&self.keys)?))
     }
 
     pub(crate) async fn lookup_user(
@@ -38,12 +35,12 @@ impl UserHandler {
         let username = fields::username(&mut v, "username", request.into_inner().username);
         v.finish()?;
 
-        let tx = self.0.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         let user = queries::look_up(&tx, &username).await?;
         tx.finish();
 
         let user = user.ok_or_else(|| Error::not_found("user", username))?;
-        Ok(Response::new(user.into_wire(&self.0.keys)?))
+        Ok(Response::new(user.into_wire(&self.keys)?))
     }
 
     pub(crate) async fn batch_get_users(
@@ -53,7 +50,7 @@ impl UserHandler {
         let caller = Caller::of(&request)?;
         let ids = lookup::parse_ids(&request.into_inner().user_ids, 1)?;
 
-        let tx = self.0.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         let found = queries::look_up_all(&tx, &ids).await?;
         tx.finish();
 
@@ -61,7 +58,7 @@ impl UserHandler {
         let (mut users, mut missing_user_ids) = (Vec::with_capacity(found.len()), Vec::new());
         for id in ids {
             match found.remove(&id) {
-                Some(user) => users.push(user.into_wire(&self.0.keys)?),
+                Some(user) => users.push(user.into_wire(&self.keys)?),
                 None => missing_user_ids.push(id.to_string()),
             }
         }
@@ -74,19 +71,19 @@ impl UserHandler {
     ) -> Result<Response<pb::User>, Status> {
         let caller = Caller::of(&request)?;
         let own_id = caller.user()?.user_id;
-        let input = UpdateUserInput::parse(request.into_inner(), own_id, &self.0.keys)?;
+        let input = UpdateUserInput::parse(request.into_inner(), own_id, &self.keys)?;
         let id = input.id;
         let not_found = || Error::not_found("user", id);
 
-        let tx = self.0.begin(&caller).await?;
+        let tx = self.begin(&caller).await?;
         let user = queries::lock(&tx, id).await?.ok_or_else(not_found)?;
         etag::check(&input.etag, user.version)?;
         if !input.has_changes {
-            return Ok(Response::new(user.into_wire(&self.0.keys)?));
+            return Ok(Response::new(user.into_wire(&self.keys)?));
         }
         let change = input.change_of(&user)?;
         let user = queries::update(tx, id, change).await?.ok_or_else(not_found)?;
 
-        Ok(Response::new(user.into_wire(&self.0.keys)?))
+        Ok(Response::new(user.into_wire(&self.keys)?))
     }
 }

@@ -4,27 +4,19 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use proto::project::backend::v1 as pb;
 use shared::change_log::{self, Cursor};
-use shared::service::ServiceContext;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::feed::{AccessFeed, Message};
 use super::{AccessState, MAX_STATES, count_fitting, queries, wire};
+use crate::handler::ProjectHandler;
 use crate::schema::NAME;
 
 /// Messages buffered for a slow follower.
 const CHANNEL_CAPACITY: usize = 4;
 
-pub(crate) struct AccessServiceHandler {
-    context: ServiceContext,
-}
-
-impl AccessServiceHandler {
-    pub(crate) fn new(context: ServiceContext) -> Self {
-        Self { context }
-    }
-
+impl ProjectHandler {
     pub(crate) async fn get_project_access(
         &self,
         request: Request<pb::GetProjectAccessRequest>,

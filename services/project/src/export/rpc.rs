@@ -4,22 +4,14 @@ use futures::stream::BoxStream;
 use proto::project::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Result;
-use shared::export::{ExportSender, Exports, Snapshot, parse_ids};
-use shared::service::ServiceContext;
+use shared::export::{ExportSender, Snapshot, parse_ids};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::queries;
+use crate::handler::ProjectHandler;
 
-pub(crate) struct ExportHandler {
-    exports: Exports,
-}
-
-impl ExportHandler {
-    pub(crate) fn new(context: &ServiceContext) -> Self {
-        Self { exports: Exports::new(context) }
-    }
-
+impl ProjectHandler {
     pub(crate) async fn export_projects(
         &self,
         request: Request<pb::ExportProjectsRequest>,

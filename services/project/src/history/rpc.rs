@@ -6,25 +6,16 @@ use shared::access::Permission;
 use shared::caller::Caller;
 use shared::change_log::{Cursor, Record};
 use shared::error::Result;
-use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::wire::{self, ListHistoryInput, PointInTime};
 use super::{Visibility, queries};
+use crate::handler::ProjectHandler;
 use crate::members::Member;
 use crate::projects::queries as projects;
 
-#[derive(Clone)]
-pub(crate) struct HistoryHandler {
-    context: ServiceContext,
-}
-
-impl HistoryHandler {
-    pub(crate) fn new(context: ServiceContext) -> Self {
-        Self { context }
-    }
-
+impl ProjectHandler {
     pub(crate) async fn list_project_history(
         &self,
         request: Request<pb::ListProjectHistoryRequest>,

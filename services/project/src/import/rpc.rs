@@ -11,16 +11,9 @@ use uuid::Uuid;
 
 use super::wire::{ImportBatch, results};
 use super::{accepted, queries, reject_invalid_members, reject_taken_keys, reject_unknown_owners};
+use crate::handler::ProjectHandler;
 
-pub(crate) struct ImportHandler {
-    context: ServiceContext,
-}
-
-impl ImportHandler {
-    pub(crate) fn new(context: ServiceContext) -> Self {
-        Self { context }
-    }
-
+impl ProjectHandler {
     pub(crate) async fn import_projects(
         &self,
         request: Request<Streaming<pb::ImportProjectsRequest>>,

@@ -5,17 +5,11 @@ use shared::error::Result;
 use shared::validation::{MAX_EMAIL_CHARS, Violations};
 use tonic::{Request, Response, Status};
 
-use super::issuer::InvitationIssuer;
 use super::queries;
-use super::token::InvitationTokens;
 use super::wire::IssueInvitationInput;
+use crate::handler::ProjectHandler;
 
-pub(crate) struct InvitationServiceHandler {
-    pub issuer: InvitationIssuer,
-    pub tokens: InvitationTokens,
-}
-
-impl InvitationServiceHandler {
+impl ProjectHandler {
     pub(crate) async fn issue_invitation(
         &self,
         request: Request<pb::IssueInvitationRequest>,
@@ -24,7 +18,7 @@ impl InvitationServiceHandler {
         let IssueInvitationInput { create, returns_token } =
             IssueInvitationInput::of(request.into_inner(), now)?;
         let invitation = self.issuer.issue(&create, now).await?;
-        let token = returns_token.then(|| self.tokens.of(invitation.id, invitation.generation));
+        let token = returns_token.then(|| self.invitation_tokens.of(invitation.id, invitation.generation));
         Ok(Response::new(pb::IssueInvitationResponse {
             invitation: Some(invitation.to_message(now)),
             token: token.unwrap_or_default(),

@@ -11,21 +11,16 @@ use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::issuer::InvitationIssuer;
-use super::token::{InvitationTokens, TokenClaim};
+use super::token::TokenClaim;
 use super::wire::{
     CreateInvitationInput, InvitationId, ListInvitationsInput, ResendInvitationInput, token_claim,
 };
 use super::{Invitation, check_recipient, queries};
+use crate::handler::ProjectHandler;
 use crate::members::require_permissions_of;
 use crate::projects::access_revision::LockedRevision;
 use crate::projects::queries as projects;
 use crate::schema::{NAME, OfferStatus};
-
-pub(crate) struct InvitationHandler {
-    pub issuer: InvitationIssuer,
-    pub tokens: InvitationTokens,
-}
 
 /// Locks an invitation and requires `MEMBER_MANAGE`.
 async fn lock(tx: &Transaction, id: InvitationId, user_id: Uuid) -> Result<(ProjectAccess, Invitation)> {
@@ -41,10 +36,10 @@ fn token_not_found() -> Error {
     Error::not_found("invitation", "of this token")
 }
 
-impl InvitationHandler {
+impl ProjectHandler {
     /// Locks the invitation of a token. The user cannot read it yet, so the worker role reads it, and changes are
     /// recorded in the user's name.
-    async fn lock_by_token(
+    async fn lock_invitation(
         &self,
         claim: &TokenClaim,
         user_id: Option<Uuid>,
@@ -56,7 +51,7 @@ impl InvitationHandler {
         let (revision, invitation) =
             futures::try_join!(queries::lock_revision(&tx, claim.id), queries::lock_by_id(&tx, claim.id))?;
         let (invitation, revision) = invitation.zip(revision).ok_or_else(token_not_found)?;
-        if !self.tokens.verify(claim, invitation.generation) {
+        if !self.invitation_tokens.verify(claim, invitation.generation) {
             return Err(token_not_found());
         }
         Ok((tx, invitation, revision))
@@ -67,14 +62,14 @@ impl InvitationHandler {
         let tx = self.issuer.context.worker.begin_background().await?;
         let found = queries::inviter_and_generation(&tx, claim.id).await?;
         tx.finish();
-        let is_valid = |(_, generation): &(Uuid, i32)| self.tokens.verify(claim, *generation);
+        let is_valid = |(_, generation): &(Uuid, i32)| self.invitation_tokens.verify(claim, *generation);
         let (inviter_id, _) = found.filter(is_valid).ok_or_else(token_not_found)?;
         let active = known_users(&self.issuer.context.siblings, &[inviter_id], true).await?;
         Ok(active.contains(&inviter_id))
     }
 
     /// An invitation that the caller manages, after those that nobody backs any more were withdrawn.
-    async fn find(&self, caller: &Caller, id: InvitationId) -> Result<Invitation> {
+    async fn find_invitation(&self, caller: &Caller, id: InvitationId) -> Result<Invitation> {
         let find = async || {
             let tx = self.issuer.context.database.begin(caller).await?;
             let (access, invitation) = futures::try_join!(
@@ -110,7 +105,7 @@ impl InvitationHandler {
     ) -> Result<Response<pb::Invitation>, Status> {
         let caller = Caller::of(&request)?;
         let id = InvitationId::of(&request.get_ref().project_id, &request.get_ref().invitation_id)?;
-        let invitation = self.find(&caller, id).await?;
+        let invitation = self.find_invitation(&caller, id).await?;
         Ok(Response::new(invitation.to_message(self.issuer.context.clock.now())))
     }
 
@@ -154,7 +149,7 @@ impl InvitationHandler {
         let ResendInvitationInput { key, id, etag, lifetime } = request.into_inner().try_into()?;
         let user_id = caller.user()?.user_id;
         let now = self.issuer.context.clock.now();
-        self.find(&caller, id).await?;
+        self.find_invitation(&caller, id).await?;
         let tx = self.issuer.context.database.begin(&caller).await?;
         let (earlier, (access, invitation)) = futures::try_join!(
             idempotency::claim(&tx, NAME, user_id, "ResendInvitation", key.as_ref(), id.id),
@@ -203,7 +198,7 @@ impl InvitationHandler {
         let claim = token_claim(&request.get_ref().token)?;
         let now = self.issuer.context.clock.now();
         let is_inviter_active = self.is_inviter_active(&claim).await?;
-        let (tx, invitation, revision) = self.lock_by_token(&claim, Some(user_id)).await?;
+        let (tx, invitation, revision) = self.lock_invitation(&claim, Some(user_id)).await?;
         if !invitation.needs_acceptance_by(user_id, now)? {
             tx.finish();
             return Ok(revision.current().answer(invitation.to_message(now)));
@@ -223,7 +218,7 @@ impl InvitationHandler {
         let user_id = caller.user().ok().map(|session| session.user_id);
         let claim = token_claim(&request.get_ref().token)?;
         let now = self.issuer.context.clock.now();
-        let (tx, invitation, _revision) = self.lock_by_token(&claim, user_id).await?;
+        let (tx, invitation, _revision) = self.lock_invitation(&claim, user_id).await?;
         if !invitation.needs_declining(now)? {
             tx.finish();
             return Ok(Response::new(invitation.to_message(now)));

@@ -5,26 +5,18 @@ use shared::access::{ConsistencyToken, Permission};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
 use shared::page::AfterTime;
-use shared::service::ServiceContext;
 use shared::user_lookup::known_users;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 
 use super::queries;
 use super::wire::{AddMemberInput, ListMembersInput, MemberId, UpdateMemberInput};
+use crate::handler::ProjectHandler;
 use crate::projects::queries::{access, lock_revision};
 use crate::projects::wire::project_id;
 use crate::schema::NAME;
 
-pub(crate) struct MemberHandler {
-    context: ServiceContext,
-}
-
-impl MemberHandler {
-    pub(crate) fn new(context: ServiceContext) -> Self {
-        Self { context }
-    }
-
+impl ProjectHandler {
     pub(crate) async fn add_member(
         &self,
         request: Request<pb::AddMemberRequest>,

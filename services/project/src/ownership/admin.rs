@@ -5,7 +5,6 @@ use proto::project::v1 as pb;
 use shared::caller::Caller;
 use shared::error::{Error, Result};
 use shared::idempotency::{self, RequestKey};
-use shared::service::ServiceContext;
 use shared::user_lookup::known_users;
 use shared::validation::Violations;
 use shared::{database::Transaction, etag};
@@ -13,6 +12,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::queries;
+use crate::handler::ProjectHandler;
 use crate::projects::Project;
 use crate::projects::access_revision::LockedRevision;
 use crate::projects::queries as projects;
@@ -20,10 +20,6 @@ use crate::schema::NAME;
 
 /// Whose request ids operators use: they are no users.
 const OPERATORS: Uuid = Uuid::nil();
-
-pub(crate) struct TransferProjectHandler {
-    context: ServiceContext,
-}
 
 /// A validated [`admin::TransferProjectRequest`].
 struct TransferProjectInput {
@@ -57,11 +53,7 @@ struct LockedOwnership {
     revision: LockedRevision,
 }
 
-impl TransferProjectHandler {
-    pub(crate) fn new(context: ServiceContext) -> Self {
-        Self { context }
-    }
-
+impl ProjectHandler {
     pub(crate) async fn transfer_project(
         &self,
         request: Request<admin::TransferProjectRequest>,

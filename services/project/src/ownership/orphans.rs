@@ -4,22 +4,14 @@ use std::collections::HashSet;
 
 use proto::project::admin::v1 as admin;
 use shared::caller::Caller;
-use shared::service::ServiceContext;
 use shared::user_lookup::known_users;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::queries::{self, OwnedProject};
+use crate::handler::ProjectHandler;
 
-pub(crate) struct ListOrphanedProjectsHandler {
-    context: ServiceContext,
-}
-
-impl ListOrphanedProjectsHandler {
-    pub(crate) fn new(context: ServiceContext) -> Self {
-        Self { context }
-    }
-
+impl ProjectHandler {
     pub(crate) async fn list_orphaned_projects(
         &self,
         request: Request<admin::ListOrphanedProjectsRequest>,

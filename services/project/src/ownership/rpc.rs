@@ -7,7 +7,6 @@ use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::error::{Error, ErrorReason, Result};
 use shared::page::AfterTime;
-use shared::service::ServiceContext;
 use shared::user_lookup::known_users;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
@@ -15,21 +14,14 @@ use uuid::Uuid;
 
 use super::wire::{AnswerTransferInput, ListTransfersInput, OfferOwnershipInput, TransferId};
 use super::{Answer, Transfer, queries};
+use crate::handler::ProjectHandler;
 use crate::members::queries as members;
 use crate::projects::access_revision::LockedRevision;
 use crate::projects::queries as projects;
 use crate::schema::NAME;
 
-pub(crate) struct OwnershipHandler {
-    context: ServiceContext,
-}
-
-impl OwnershipHandler {
-    pub(crate) fn new(context: ServiceContext) -> Self {
-        Self { context }
-    }
-
-    async fn answer(
+impl ProjectHandler {
+    async fn answer_transfer(
         &self,
         caller: &Caller,
         input: AnswerTransferInput,
@@ -50,7 +42,7 @@ impl OwnershipHandler {
         Ok(answered(transfer.to_message(now), revision.map(LockedRevision::next)))
     }
 
-    async fn claim_or_replay(
+    async fn claim_or_replay_transfer(
         &self,
         caller: &Caller,
         input: &OfferOwnershipInput,
@@ -139,7 +131,7 @@ async fn lock(tx: &Transaction, id: TransferId, user_id: Uuid, answer: Answer) -
     Ok(LockedTransfer { access, transfer: locked.unwrap_or(found), revision })
 }
 
-impl OwnershipHandler {
+impl ProjectHandler {
     pub(crate) async fn offer_ownership(
         &self,
         request: Request<pb::OfferOwnershipRequest>,
@@ -150,7 +142,7 @@ impl OwnershipHandler {
         // Before the transaction: no connection and no lock waits for a sibling.
         let recipient = input.transfer.to_user_id;
         let known = known_users(&self.context.siblings, &[recipient], true).await?;
-        let transfer = match self.claim_or_replay(&caller, &input, now).await? {
+        let transfer = match self.claim_or_replay_transfer(&caller, &input, now).await? {
             CreateClaim::Replayed(transfer) => transfer,
             CreateClaim::New(_) if !known.contains(&recipient) => {
                 return Err(Error::not_found("user", recipient).into());
@@ -208,7 +200,7 @@ impl OwnershipHandler {
         request: Request<pb::AcceptOwnershipRequest>,
     ) -> Result<Response<pb::OwnershipTransfer>, Status> {
         let caller = Caller::of(&request)?;
-        self.answer(&caller, request.into_inner().try_into()?).await
+        self.answer_transfer(&caller, request.into_inner().try_into()?).await
     }
 
     pub(crate) async fn decline_ownership(
@@ -216,7 +208,7 @@ impl OwnershipHandler {
         request: Request<pb::DeclineOwnershipRequest>,
     ) -> Result<Response<pb::OwnershipTransfer>, Status> {
         let caller = Caller::of(&request)?;
-        self.answer(&caller, request.into_inner().try_into()?).await
+        self.answer_transfer(&caller, request.into_inner().try_into()?).await
     }
 
     pub(crate) async fn withdraw_ownership(
@@ -224,6 +216,6 @@ impl OwnershipHandler {
         request: Request<pb::WithdrawOwnershipRequest>,
     ) -> Result<Response<pb::OwnershipTransfer>, Status> {
         let caller = Caller::of(&request)?;
-        self.answer(&caller, request.into_inner().try_into()?).await
+        self.answer_transfer(&caller, request.into_inner().try_into()?).await
     }
 }

@@ -3,9 +3,8 @@
 use proto::project::v1 as pb;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
-use shared::database::{GatheredReads, Transaction};
+use shared::database::Transaction;
 use shared::error::Result;
-use shared::service::ServiceContext;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -14,20 +13,14 @@ use super::access_revision::LockedRevision;
 use super::order::After;
 use super::wire::{self, CreateProjectInput, ListProjectsInput, UpdateProjectInput};
 use super::{Project, ProjectChange, Transition, queries};
+use crate::handler::ProjectHandler;
 use crate::schema::NAME;
 
-pub(crate) struct ProjectHandler {
-    context: ServiceContext,
-    reads: GatheredReads<Project>,
-}
-
 impl ProjectHandler {
-    pub(crate) fn new(context: ServiceContext) -> Self {
-        let reads = queries::gathered_reads(&context.database);
-        Self { context, reads }
-    }
-
-    async fn change_status(&self, request: ChangeStatusInput) -> Result<Response<pb::Project>, Status> {
+    async fn change_project_status(
+        &self,
+        request: ChangeStatusInput,
+    ) -> Result<Response<pb::Project>, Status> {
         let ChangeStatusInput { caller, transition, project_id, etag } = request;
         let id = wire::project_id(&project_id)?;
         let tx = self.context.database.begin(&caller).await?;
@@ -105,7 +98,7 @@ impl ProjectHandler {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let id = wire::project_id(&request.get_ref().project_id)?;
-        let project = self.reads.read(&caller, id).await?.ok_or_else(|| queries::not_found(id))?;
+        let project = self.project_reads.read(&caller, id).await?.ok_or_else(|| queries::not_found(id))?;
         Ok(Response::new(project.into()))
     }
 
@@ -157,8 +150,13 @@ impl ProjectHandler {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let pb::CompleteProjectRequest { project_id, etag } = request.into_inner();
-        self.change_status(ChangeStatusInput { caller, transition: Transition::Complete, project_id, etag })
-            .await
+        self.change_project_status(ChangeStatusInput {
+            caller,
+            transition: Transition::Complete,
+            project_id,
+            etag,
+        })
+        .await
     }
 
     pub(crate) async fn cancel_project(
@@ -167,8 +165,13 @@ impl ProjectHandler {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let pb::CancelProjectRequest { project_id, etag } = request.into_inner();
-        self.change_status(ChangeStatusInput { caller, transition: Transition::Cancel, project_id, etag })
-            .await
+        self.change_project_status(ChangeStatusInput {
+            caller,
+            transition: Transition::Cancel,
+            project_id,
+            etag,
+        })
+        .await
     }
 
     pub(crate) async fn archive_project(
@@ -177,8 +180,13 @@ impl ProjectHandler {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let pb::ArchiveProjectRequest { project_id, etag } = request.into_inner();
-        self.change_status(ChangeStatusInput { caller, transition: Transition::Archive, project_id, etag })
-            .await
+        self.change_project_status(ChangeStatusInput {
+            caller,
+            transition: Transition::Archive,
+            project_id,
+            etag,
+        })
+        .await
     }
 
     pub(crate) async fn reopen_project(
@@ -187,8 +195,13 @@ impl ProjectHandler {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let pb::ReopenProjectRequest { project_id, etag } = request.into_inner();
-        self.change_status(ChangeStatusInput { caller, transition: Transition::Reopen, project_id, etag })
-            .await
+        self.change_project_status(ChangeStatusInput {
+            caller,
+            transition: Transition::Reopen,
+            project_id,
+            etag,
+        })
+        .await
     }
 
     pub(crate) async fn delete_project(

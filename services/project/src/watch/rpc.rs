@@ -5,21 +5,13 @@ use futures::stream::BoxStream;
 use proto::project::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Result;
-use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 
 use super::subject::WatchSubject;
+use crate::handler::ProjectHandler;
 use crate::history::wire::WatchProjectInput;
 
-pub(crate) struct WatchHandler {
-    context: ServiceContext,
-}
-
-impl WatchHandler {
-    pub(crate) fn new(context: ServiceContext) -> Self {
-        Self { context }
-    }
-
+impl ProjectHandler {
     pub(crate) async fn watch_project(
         &self,
         request: Request<pb::WatchProjectRequest>,

@@ -31,7 +31,7 @@ impl TaskHandler {
     ) -> Result<Response<pb::Plan>, Status> {
         let caller = Caller::of(&request)?;
         let input: GetPlanInput = request.into_inner().try_into()?;
-        let plan = self.plan(&caller, input.project_id, input.default_minutes).await?;
+        let plan = self.load_plan(&caller, input.project_id, input.default_minutes).await?;
         Ok(Response::new(wire::plan(input.project_id, &plan, input.diagram)))
     }
 
@@ -41,7 +41,7 @@ impl TaskHandler {
     ) -> Result<Response<pb::SlipImpact>, Status> {
         let caller = Caller::of(&request)?;
         let input: GetSlipImpactInput = request.into_inner().try_into()?;
-        let plan = self.plan(&caller, input.project_id, input.default_minutes).await?;
+        let plan = self.load_plan(&caller, input.project_id, input.default_minutes).await?;
         let slip = plan.slip(input.task_id, input.extra_minutes)?;
         let slip = slip.ok_or_else(|| Error::not_found("task", input.task_id))?;
         Ok(Response::new(wire::slip_impact(&plan, &slip)))
@@ -85,7 +85,12 @@ impl TaskHandler {
     }
 
     /// The plan is computed after the connection is returned to the pool.
-    async fn plan(&self, caller: &Caller, project_id: Uuid, default_minutes: u64) -> Result<ProjectPlan> {
+    async fn load_plan(
+        &self,
+        caller: &Caller,
+        project_id: Uuid,
+        default_minutes: u64,
+    ) -> Result<ProjectPlan> {
         let target = AccessTarget::project(project_id);
         let read = self.authorizer.begin(caller, &target, Permission::TaskRead, |conn| {
             async move {

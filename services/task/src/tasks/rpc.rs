@@ -125,7 +125,7 @@ impl TaskHandler {
         let caller = Caller::of(&request)?;
         let id = required_id("task_id", &request.get_ref().task_id)?;
         let AuthorizedTransaction { tx, access, found: task } =
-            self.lock(&caller, id, Permission::TaskWrite, Some(GraphLock::Status)).await?;
+            self.lock_task(&caller, id, Permission::TaskWrite, Some(GraphLock::Status)).await?;
         queries::require_write_and_read(&access)?;
         // Checked before the etag, which the first call has changed, so that a retry succeeds.
         if task.status == TaskStatus::Done {
@@ -148,7 +148,7 @@ impl TaskHandler {
         let caller = Caller::of(&request)?;
         let id = required_id("task_id", &request.get_ref().task_id)?;
         let AuthorizedTransaction { tx, access, found: task } =
-            self.lock(&caller, id, Permission::TaskDelete, Some(GraphLock::Status)).await?;
+            self.lock_task(&caller, id, Permission::TaskDelete, Some(GraphLock::Status)).await?;
         etag::check(&request.get_ref().etag, task.version)?;
         queries::delete(tx, &access, id).await?;
         self.context.signal.announce();
@@ -156,7 +156,7 @@ impl TaskHandler {
     }
 
     /// Locks the graph and a task that the caller may change.
-    async fn lock(
+    async fn lock_task(
         &self,
         caller: &Caller,
         id: Uuid,

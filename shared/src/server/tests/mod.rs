@@ -46,6 +46,7 @@ use proto::project::backend::v1::access_service_client::AccessServiceClient;
 use proto::project::backend::v1::access_service_server::{AccessService, AccessServiceServer};
 
 /// Does what the field `project_id` says; a number asks for an answer of so many bytes.
+#[derive(Clone)]
 struct ScriptedService;
 
 #[tonic::async_trait]
@@ -195,7 +196,7 @@ impl Running {
             services: vec![ServiceParts {
                 name: "project",
                 descriptor_set: proto::project::DESCRIPTOR_SET,
-                routes: crate::routes![AccessServiceServer(ScriptedService)],
+                routes: crate::routes![ScriptedService => AccessServiceServer],
                 info: ServerInfo::default(),
                 readiness: Arc::new(move || Box::pin(async move { is_ready })),
                 described_siblings: Vec::new(),

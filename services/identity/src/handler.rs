@@ -1,9 +1,10 @@
-//! What the handlers of this service share.
+//! The handler of all RPCs of this service.
 
 use chrono::{DateTime, Utc};
 use shared::caller::Caller;
 use shared::database::{GatheredReads, Transaction};
 use shared::error::Result;
+use shared::export::Exports;
 use shared::mail::{MailOptions, Mailer, Outbox, QueuedMail};
 use shared::service::ServiceContext;
 use uuid::Uuid;
@@ -14,13 +15,15 @@ use crate::codes::Codes;
 use crate::encryption::KeyRing;
 use crate::limits::AttemptLimiter;
 use crate::passwords::Passwords;
-use crate::sessions::{Revocations, SessionStore};
+use crate::second_factor::RecoveryKey;
+use crate::sessions::{ApiTokenKey, Revocations, SessionStore, SuccessorKey};
 use crate::users::User;
 use crate::users::queries::CallerRow;
 use crate::{IdentityOptions, NAME, RegistrationMode, emails, users};
 
-/// What the handlers of this service share.
-pub(crate) struct Identity {
+/// Implements all services of the identity API. Its methods live with the resources that they are about.
+#[derive(Clone)]
+pub(crate) struct IdentityHandler {
     pub context: ServiceContext,
     pub registration: RegistrationMode,
     pub keys: KeyRing,
@@ -33,9 +36,13 @@ pub(crate) struct Identity {
     pub revocations: Revocations,
     pub user_reads: GatheredReads<User>,
     pub caller_reads: GatheredReads<CallerRow>,
+    pub successor_key: SuccessorKey,
+    pub recovery_key: RecoveryKey,
+    pub api_token_key: ApiTokenKey,
+    pub exports: Exports,
 }
 
-impl Identity {
+impl IdentityHandler {
     /// Also starts the delivery of emails and the recording of failures, which run until the service stops.
     ///
     /// # Errors
@@ -65,6 +72,10 @@ impl Identity {
             revocations,
             user_reads: users::queries::gathered_reads(&context.database),
             caller_reads: users::queries::gathered_caller_reads(&context.database),
+            successor_key: SuccessorKey::new(&context.options.derivation),
+            recovery_key: RecoveryKey::new(&context.options.derivation),
+            api_token_key: ApiTokenKey::new(&context.options.derivation),
+            exports: Exports::new(&context),
             context,
         })
     }

@@ -1,0 +1,32 @@
+//! The handler of all RPCs of this service.
+
+use shared::database::GatheredReads;
+use shared::export::Exports;
+use shared::mail::Outbox;
+use shared::service::ServiceContext;
+
+use crate::invitations::issuer::InvitationIssuer;
+use crate::invitations::token::InvitationTokens;
+use crate::projects::{self, Project};
+
+/// Implements all services of the project API. Its methods live with the resources that they are about.
+#[derive(Clone)]
+pub(crate) struct ProjectHandler {
+    pub context: ServiceContext,
+    pub project_reads: GatheredReads<Project>,
+    pub issuer: InvitationIssuer,
+    pub invitation_tokens: InvitationTokens,
+    pub exports: Exports,
+}
+
+impl ProjectHandler {
+    pub(crate) fn new(context: ServiceContext, outbox: Outbox, invitation_tokens: InvitationTokens) -> Self {
+        Self {
+            project_reads: projects::queries::gathered_reads(&context.database),
+            issuer: InvitationIssuer { context: context.clone(), outbox },
+            invitation_tokens,
+            exports: Exports::new(&context),
+            context,
+        }
+    }
+}
