@@ -11,7 +11,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::database::Prepared;
+use crate::database::PreparedQuery;
 use crate::error::{Error, ErrorReason, Result};
 use crate::validation::Violations;
 
@@ -55,7 +55,7 @@ impl Creation<'_> {
 }
 
 #[derive(QueryableByName)]
-struct Claimed {
+struct ClaimRow {
     #[diesel(sql_type = SqlUuid)]
     resource_id: Uuid,
     #[diesel(sql_type = Bytea)]
@@ -108,7 +108,7 @@ async fn insert(
     .bind::<SqlUuid, _>(key.request_id)
     .bind::<Bytea, _>(&key.hash)
     .bind::<SqlUuid, _>(resource_id);
-    Ok(Prepared(query).execute(&mut conn).await? > 0)
+    Ok(PreparedQuery(query).execute(&mut conn).await? > 0)
 }
 
 async fn find(
@@ -117,7 +117,7 @@ async fn find(
     caller_id: Uuid,
     method: &str,
     key: &RequestKey,
-) -> Result<Option<Claimed>> {
+) -> Result<Option<ClaimRow>> {
     let query = sql_query(format!(
         "SELECT resource_id, request_hash FROM {schema}.idempotency_keys \
          WHERE caller_id = $1 AND method = $2 AND request_id = $3"
@@ -125,5 +125,5 @@ async fn find(
     .bind::<SqlUuid, _>(caller_id)
     .bind::<Text, _>(method)
     .bind::<SqlUuid, _>(key.request_id);
-    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+    Ok(PreparedQuery(query).get_result(&mut conn).await.optional()?)
 }

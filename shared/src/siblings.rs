@@ -208,7 +208,7 @@ async fn send_with_retries(
     let mut resends_left = MAX_RESENDS;
     loop {
         let mut request = Request::from_parts(parts.clone(), Body::new(Full::new(message.clone())));
-        // Each time anew: a signature is accepted once.
+        // Each time again: a signature is accepted once.
         sign(&signer, &mut request);
         match channel.call(request).await {
             Err(error) if resends_left > 0 && was_not_sent(&error) => {

@@ -5,7 +5,7 @@
 //! are stored once; and that the bytes of an attachment are deleted after its row. Project access comes from a copy
 //! that the project service feeds ([`shared::access`]), deletions of tasks from the feed of the task service.
 
-mod access;
+mod access_target;
 mod attachments;
 mod collector;
 mod comparison_pool;

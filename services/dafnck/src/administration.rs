@@ -118,14 +118,14 @@ pub(crate) fn is_of_each(url: &Secret) -> bool {
 }
 
 /// Whether a table is there.
-pub(crate) async fn is_there(conn: &mut AsyncPgConnection, table: &str) -> anyhow::Result<bool> {
+pub(crate) async fn table_exists(conn: &mut AsyncPgConnection, table: &str) -> anyhow::Result<bool> {
     #[derive(QueryableByName)]
-    struct There {
+    struct ExistsRow {
         #[diesel(sql_type = Bool)]
         there: bool,
     }
     let query = sql_query("SELECT to_regclass($1) IS NOT NULL AS there").bind::<Text, _>(table);
-    Ok(query.get_result::<There>(conn).await?.there)
+    Ok(query.get_result::<ExistsRow>(conn).await?.there)
 }
 
 /// The URL of the database that a service has its schema in.

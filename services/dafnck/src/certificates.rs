@@ -18,7 +18,7 @@ pub(super) const DIRECTORY: &str = "certificates";
 const HOSTS: [&str; 2] = ["localhost", "127.0.0.1"];
 const LIFE: Days = Days::new(90);
 /// What ends sooner is renewed.
-const RENEWAL: TimeDelta = TimeDelta::days(30);
+const RENEW_BEFORE_EXPIRY: TimeDelta = TimeDelta::days(30);
 const LOOK_INTERVAL: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// The directory with certificates for everybody, which are made or renewed if need be; and whether any was.
@@ -30,7 +30,7 @@ pub(super) fn keep(data_directory: &Path) -> anyhow::Result<(PathBuf, bool)> {
     let authority = Authority::load_or_make(&directory)?;
     let lasts = |name: &str| {
         let end = tls::expiry_of(&directory.join(format!("{name}.pem")));
-        dev_ca::is_whole(&directory, name) && end.is_ok_and(|end| end - Utc::now() > RENEWAL)
+        dev_ca::is_whole(&directory, name) && end.is_ok_and(|end| end - Utc::now() > RENEW_BEFORE_EXPIRY)
     };
     if dev_ca::everybody().all(lasts) {
         return Ok((directory, false));
@@ -41,7 +41,7 @@ pub(super) fn keep(data_directory: &Path) -> anyhow::Result<(PathBuf, bool)> {
     Ok((directory, true))
 }
 
-/// Renews them for as long as it is polled. The services read theirs anew by themselves.
+/// Renews them for as long as it is polled. The services read theirs again by themselves.
 pub(super) async fn renew_in_time(data_directory: &Path, servers: &LocalServers) -> Infallible {
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     loop {

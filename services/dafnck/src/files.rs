@@ -1,9 +1,9 @@
 //! `dafnck files`: copies of attachments for a suite whose databases are backed up by other means (Barman,
 //! CloudNativePG), in a directory or a bucket at a second place.
 //!
-//! Promises: an object that was in the store at the last `keep` is among the copies for as long as a database of the last
-//! days may refer to it; each copy is compared by hash whenever it is read. One `keep` works in a directory at a time; of two in a
-//! bucket, the second to end takes over what the first has written, and begins anew.
+//! Promises: an object that was in the store at the last `sync` is among the copies for as long as a database of the last
+//! days may refer to it; each copy is compared by hash whenever it is read. One `sync` works in a directory at a time; of two in a
+//! bucket, the second to end takes over what the first has written, and begins again.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,7 +20,7 @@ use shared::config::Secret;
 use crate::administration::with_service;
 use crate::backup::copies::{ConcurrentRunError, Copies, CopyReader};
 use crate::backup::directory::lock;
-use crate::backup::files::{self, KeepReport};
+use crate::backup::files::{self, SyncReport};
 use crate::output::{self, say, warn};
 use crate::paths::refuse_nested;
 use crate::restore::files::{Files, FilesReport};
@@ -28,11 +28,11 @@ use crate::restore::refuse_damage;
 
 /// What `--help` says about the whole.
 pub const HELP: &str = "\
-Run `keep` every few minutes: files stored since the last run have no copy. After
+Run `sync` every few minutes: files stored since the last run have no copy. After
 the databases were restored, `restore` puts back what that of content refers to.";
 
-/// How often `keep` begins anew because of other runs.
-const TIMES: usize = 5;
+/// How often `sync` begins again because of other runs.
+const MAX_ATTEMPTS: usize = 5;
 
 /// What to do.
 #[derive(Args, Clone, Debug)]
@@ -44,7 +44,7 @@ pub struct FilesOptions {
 #[derive(Clone, Debug, Subcommand)]
 enum Action {
     /// Copy what is new, copy again what is missing or was found damaged by `check`, and remove copies of what has been gone from the store for long
-    Keep(KeepOptions),
+    Sync(SyncOptions),
     /// Put everything back into the store that a restored database refers to
     Restore(RestoreFilesOptions),
     /// Compare each copy with its hash, and if a database is named, also with what it refers to
@@ -52,7 +52,7 @@ enum Action {
 }
 
 #[derive(Args, Clone, Debug)]
-struct KeepOptions {
+struct SyncOptions {
     /// The store.
     #[command(flatten)]
     store: StoreOptions,
@@ -61,7 +61,7 @@ struct KeepOptions {
     copies: CopyOptions,
     /// Days for which a copy is kept after its object has gone: more than backups of the database reach back
     #[arg(long, env = "DAFNCK_KEEP_DAYS", default_value_t = 31, value_parser = clap::value_parser!(u16).range(1..=3_650))]
-    keep_days: u16,
+    retention_days: u16,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -83,10 +83,10 @@ struct CheckOptions {
     #[command(flatten)]
     copies: CopyOptions,
     /// PostgreSQL URL of a superuser or a member of dafnck_owner; `{service}` stands for content. What it refers to and
-    /// was stored since the last `keep` is not missed. Default: not set, the copies are compared with their hashes alone
+    /// was stored since the last `sync` is not missed. Default: not set, the copies are compared with their hashes alone
     #[arg(long, env = "DAFNCK_ADMIN_URL", hide_env_values = true)]
     admin_url: Option<Secret>,
-    /// Hours after which the last `keep` is too old
+    /// Hours after which the last `sync` is too old
     #[arg(long, env = "DAFNCK_AT_MOST_HOURS", default_value_t = 26, value_parser = clap::value_parser!(u16).range(1..=8_760))]
     at_most_hours: u16,
 }
@@ -136,13 +136,13 @@ struct CopyOptions {
 /// When it does not come about, or copies are missing or damaged.
 pub async fn command(options: &FilesOptions) -> anyhow::Result<()> {
     match &options.action {
-        Action::Keep(options) => keep(options).await,
+        Action::Sync(options) => sync(options).await,
         Action::Restore(options) => restore(options).await,
         Action::Check(options) => check(options).await,
     }
 }
 
-async fn keep(options: &KeepOptions) -> anyhow::Result<()> {
+async fn sync(options: &SyncOptions) -> anyhow::Result<()> {
     let storage = options.store.open()?;
     let _lock = match &options.copies.copy_directory {
         Some(directory) => {
@@ -159,13 +159,13 @@ async fn keep(options: &KeepOptions) -> anyhow::Result<()> {
     say("copying what is new…");
     let mut times = 1;
     let (kept, removed) = loop {
-        match keep_once(options, &storage).await {
-            Err(error) if error.is::<ConcurrentRunError>() && times < TIMES => times += 1,
+        match sync_once(options, &storage).await {
+            Err(error) if error.is::<ConcurrentRunError>() && times < MAX_ATTEMPTS => times += 1,
             outcome => break outcome?,
         }
     };
-    let KeepReport { total, copied, copied_bytes, healed, lost } = kept;
-    for path in &healed {
+    let SyncReport { total, copied, copied_bytes, repaired, lost } = kept;
+    for path in &repaired {
         warn(&format!("the copy of {path} was missing or damaged and is made again"));
     }
     for path in &lost {
@@ -173,38 +173,38 @@ async fn keep(options: &KeepOptions) -> anyhow::Result<()> {
             "the copy of {path} is missing or damaged, and so is the object: it cannot be made again"
         ));
     }
-    output::report(&Kept { copies: total - removed, copied, copied_bytes, healed, lost, removed })
+    output::report(&CopyReport { copies: total - removed, copied, copied_bytes, repaired, lost, removed })
 }
 
 /// What became of the copies.
 #[derive(Serialize)]
-struct Kept {
+struct CopyReport {
     copies: usize,
     copied: usize,
     copied_bytes: u64,
-    healed: Vec<String>,
+    repaired: Vec<String>,
     lost: BTreeSet<String>,
     removed: usize,
 }
 
-impl fmt::Display for Kept {
+impl fmt::Display for CopyReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { copies, copied, copied_bytes, healed, removed, .. } = self;
-        let healed = healed.len();
+        let Self { copies, copied, copied_bytes, repaired, removed, .. } = self;
+        let repaired = repaired.len();
         writeln!(
             out,
-            "{copies} copies; {copied} new with {copied_bytes} bytes, {healed} healed, {removed} removed"
+            "{copies} copies; {copied} new with {copied_bytes} bytes, {repaired} repaired, {removed} removed"
         )
     }
 }
 
 /// What was copied, and how many copies were removed.
-async fn keep_once(options: &KeepOptions, storage: &Storage) -> anyhow::Result<(KeepReport, usize)> {
+async fn sync_once(options: &SyncOptions, storage: &Storage) -> anyhow::Result<(SyncReport, usize)> {
     let mut copies = options.copies.write().await?;
     let now = Utc::now();
-    let kept = files::keep(storage, &mut copies, now).await?;
-    let removed = files::prune(&mut copies, now - TimeDelta::days(options.keep_days.into())).await?;
-    copies.set_kept_at(now).await?;
+    let kept = files::sync(storage, &mut copies, now).await?;
+    let removed = files::prune(&mut copies, now - TimeDelta::days(options.retention_days.into())).await?;
+    copies.set_synced_at(now).await?;
     Ok((kept, removed))
 }
 
@@ -215,20 +215,20 @@ async fn restore(options: &RestoreFilesOptions) -> anyhow::Result<()> {
     say("putting the files back…");
     let FilesReport { objects, bytes, damage, .. } =
         Files::new(&copies, Some(&storage)).restore(&mut conn).await?;
-    let restored = Restored { objects, bytes, damage };
+    let restored = RestoreReport { objects, bytes, damage };
     output::report(&restored)?;
     refuse_damage(&restored.damage)
 }
 
 /// What was put back.
 #[derive(Serialize)]
-struct Restored {
+struct RestoreReport {
     objects: usize,
     bytes: u64,
     damage: Vec<String>,
 }
 
-impl fmt::Display for Restored {
+impl fmt::Display for RestoreReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "restored {} objects with {} bytes", self.objects, self.bytes)
     }
@@ -247,23 +247,23 @@ async fn check(options: &CheckOptions) -> anyhow::Result<()> {
     if !damaged.is_empty()
         && let Err(error) = copies.note_damaged(damaged).await
     {
-        warn(&format!("the next `keep` does not know of the damage: {error:#}"));
+        warn(&format!("the next `sync` does not know of the damage: {error:#}"));
     }
     let mut referred = None;
     if let Some(url) = &options.admin_url {
         let report = Files::new(&copies, None).restore(&mut connect(url).await?).await?;
         damage.extend(report.damage);
         let FilesReport { objects, bytes, too_young, .. } = report;
-        referred = Some(Referred { objects, bytes, too_young });
+        referred = Some(ReferenceReport { objects, bytes, too_young });
     }
     damage.sort();
     damage.dedup();
-    let checked = Checked { copies: copies.entries.len(), kept_at: copies.kept_at, referred, damage };
+    let checked = CheckReport { copies: copies.entries.len(), synced_at: copies.synced_at, referred, damage };
     output::report(&checked)?;
     let damage = &checked.damage;
     ensure!(damage.is_empty(), "not all copies are as they should be:\n  {}", damage.join("\n  "));
     let limit = TimeDelta::hours(options.at_most_hours.into());
-    match copies.kept_at {
+    match copies.synced_at {
         Some(at) if Utc::now() - at <= limit => Ok(()),
         Some(_) => bail!("nothing has been copied for more than {} hours", options.at_most_hours),
         None => bail!("nothing has ever been copied to the end"),
@@ -272,27 +272,27 @@ async fn check(options: &CheckOptions) -> anyhow::Result<()> {
 
 /// How the copies are.
 #[derive(Serialize)]
-struct Checked {
+struct CheckReport {
     copies: usize,
-    kept_at: Option<DateTime<Utc>>,
+    synced_at: Option<DateTime<Utc>>,
     /// Of the database, if one is named.
-    referred: Option<Referred>,
+    referred: Option<ReferenceReport>,
     damage: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Referred {
+struct ReferenceReport {
     objects: usize,
     bytes: u64,
-    /// Stored since the last `keep`.
+    /// Stored since the last `sync`.
     too_young: usize,
 }
 
-impl fmt::Display for Checked {
+impl fmt::Display for CheckReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept_at = self.kept_at.map_or("no time".into(), |at| at.to_rfc3339());
-        writeln!(out, "{} copies, kept at {kept_at}", self.copies)?;
-        let Some(Referred { objects, bytes, too_young }) = &self.referred else { return Ok(()) };
+        let synced_at = self.synced_at.map_or("no time".into(), |at| at.to_rfc3339());
+        writeln!(out, "{} copies, synced at {synced_at}", self.copies)?;
+        let Some(ReferenceReport { objects, bytes, too_young }) = &self.referred else { return Ok(()) };
         let objects = format!("{objects} objects with {bytes} bytes");
         writeln!(out, "{objects} are referred to, {too_young} are younger than that")
     }

@@ -29,7 +29,7 @@ const READY: [&str; 4] = [
     "dafnck.task.v1.TaskService",
     "dafnck.content.v1.DocumentService",
 ];
-const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Which services, and where they are.
 #[derive(Args, Clone, Debug)]
@@ -131,8 +131,8 @@ pub(crate) async fn are_ready(services: &SiblingOptions, tls_ca: Option<&Path>) 
 
 async fn ask(url: &str, question: &str, tls_ca: Option<&Path>) -> anyhow::Result<ServingStatus> {
     // All of it: the endpoint's own limits leave the handshake of TLS out.
-    let answer = tokio::time::timeout(ANSWER_LIMIT, check(url, question, tls_ca)).await;
-    answer.with_context(|| format!("no answer within {ANSWER_LIMIT:?}"))?
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, check(url, question, tls_ca)).await;
+    answer.with_context(|| format!("no answer within {ANSWER_TIMEOUT:?}"))?
 }
 
 async fn check(url: &str, question: &str, tls_ca: Option<&Path>) -> anyhow::Result<ServingStatus> {

@@ -30,7 +30,7 @@ const COMMON: [&str; 19] = [
     "mirror",
     "copy_directory",
     "copy_url",
-    "keep_days",
+    "retention_days",
     "admin_url",
     "redis_url",
     "role_passwords",

@@ -27,7 +27,7 @@ use dafnck::run::{self, RunOptions};
 use dafnck::user::{self, UserOptions};
 
 /// As a shell shows the end by SIGPIPE.
-const OUTPUT_CLOSED: u8 = 128 + 13;
+const SIGPIPE_EXIT_CODE: u8 = 128 + 13;
 const LINES_REFUSED: u8 = 3;
 
 #[global_allocator]
@@ -89,7 +89,7 @@ enum Command {
     /// Write the reference of the API as Markdown and HTML
     #[command(after_long_help = reference::HELP)]
     Reference(ReferenceOptions),
-    /// Do regular work on the databases: measure, analyze, build bloated indexes anew
+    /// Do regular work on the databases: measure, analyze, rebuild bloated indexes
     Maintain(MaintainOptions),
     /// Measure what the suite does in a second, beside PostgreSQL alone and gRPC alone
     Bench(BenchOptions),
@@ -103,7 +103,7 @@ enum Command {
 async fn main() -> ExitCode {
     match run_command(shared::command_line::parse_with(help::arrange(Cli::command()))).await {
         Ok(code) => code,
-        Err(error) if error.is::<OutputClosed>() => ExitCode::from(OUTPUT_CLOSED),
+        Err(error) if error.is::<OutputClosed>() => ExitCode::from(SIGPIPE_EXIT_CODE),
         Err(error) => {
             output::fail(&error);
             if error.is::<RefusedLines>() { ExitCode::from(LINES_REFUSED) } else { ExitCode::FAILURE }

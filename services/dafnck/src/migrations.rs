@@ -148,14 +148,14 @@ impl UpOptions {
 
 /// What was applied.
 #[derive(Serialize)]
-struct Applied {
+struct ApplyReport {
     dry_run: bool,
     /// Migrations, with the set in front.
     applied: Vec<String>,
     role_passwords_set: bool,
 }
 
-impl fmt::Display for Applied {
+impl fmt::Display for ApplyReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.dry_run {
             writeln!(out, "migrations that would be applied: {}", self.applied.len())?;
@@ -191,7 +191,7 @@ async fn up(url: &AdminUrl, options: UpOptions) -> anyhow::Result<()> {
         }
     }
     let dry_run = options.dry_run.dry_run;
-    output::report(&Applied { dry_run, applied, role_passwords_set: passwords.is_some() })
+    output::report(&ApplyReport { dry_run, applied, role_passwords_set: passwords.is_some() })
 }
 
 /// What was taken back, and what stays.

@@ -101,7 +101,7 @@ impl Secrets {
         }
         for name in OUTSIDE_PRINCIPALS {
             let path = data_directory.join(format!("{name}-key"));
-            // A restored suite has none: whoever restores it makes its operator anew.
+            // A restored suite has none: whoever restores it makes its operator again.
             if path.exists() && self.outside_principals.contains_key(name) {
                 continue;
             }

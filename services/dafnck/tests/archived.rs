@@ -15,7 +15,7 @@ use shared::schema::ProjectRole;
 use testkit::{Actor, new_id, summary};
 use tonic::Status;
 
-use crate::walk::{methods, path_of};
+use crate::method_rules::{methods, path_of};
 
 /// Whether a method says of itself that it only reads.
 fn only_reads(method: &prost_reflect::MethodDescriptor) -> bool {
@@ -45,7 +45,7 @@ fn every_writing_method_of_task_and_content_needs_what_archiving_suspends() {
 }
 
 /// Somebody's things in a project, made before it was archived.
-struct Things {
+struct Contents {
     project: project::Project,
     task: task::Task,
     dependency: task::TaskDependency,
@@ -65,7 +65,7 @@ fn upload(entity_id: &str) -> impl futures::Stream<Item = content::UploadAttachm
     stream::iter(parts.map(|part| content::UploadAttachmentRequest { part: Some(part) }))
 }
 
-async fn things(olga: &Actor) -> Things {
+async fn things(olga: &Actor) -> Contents {
     let project = olga.project("apollo").await;
     let [task, other] = [olga.task(&project, "fly").await, olga.task(&project, "build").await];
     let dependency = task::CreateTaskDependencyRequest {
@@ -79,14 +79,14 @@ async fn things(olga: &Actor) -> Things {
     let dependency = olga.plans().create_task_dependency(dependency).await.unwrap().into_inner();
     let document = olga.document(&project, "plan", "up").await;
     let attachment = olga.attachments().upload_attachment(upload(&document.id)).await.unwrap().into_inner();
-    Things { project, task, dependency, document, attachment }
+    Contents { project, task, dependency, document, attachment }
 }
 
 fn mask(path: &str) -> Option<prost_types::FieldMask> {
     Some(prost_types::FieldMask { paths: vec![path.to_owned()] })
 }
 
-async fn write_tasks(who: &Actor, of: &Things) -> Vec<(&'static str, Result<(), Status>)> {
+async fn write_tasks(who: &Actor, of: &Contents) -> Vec<(&'static str, Result<(), Status>)> {
     let task_id = of.task.id.clone();
     let create = task::CreateTaskRequest {
         task: Some(task::Task {
@@ -127,7 +127,7 @@ async fn write_tasks(who: &Actor, of: &Things) -> Vec<(&'static str, Result<(), 
     ]
 }
 
-async fn write_content(who: &Actor, of: &Things) -> Vec<(&'static str, Result<(), Status>)> {
+async fn write_content(who: &Actor, of: &Contents) -> Vec<(&'static str, Result<(), Status>)> {
     let (document_id, mut documents) = (of.document.id.clone(), who.documents());
     let create = content::CreateDocumentRequest {
         document: Some(content::Document {

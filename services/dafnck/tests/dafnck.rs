@@ -6,7 +6,7 @@ use tokio::process::{Child, Command};
 
 /// How a command ended.
 #[derive(Debug)]
-pub struct Ran {
+pub struct CommandOutput {
     pub code: Option<i32>,
     /// What it said on standard output.
     pub out: String,
@@ -14,9 +14,9 @@ pub struct Ran {
     pub err: String,
 }
 
-impl Ran {
+impl CommandOutput {
     /// Runs a command to its end.
-    pub async fn of(command: &mut Command) -> Self {
+    pub async fn run(command: &mut Command) -> Self {
         let output = command.output().await.unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
@@ -24,8 +24,8 @@ impl Ran {
 }
 
 /// Runs `dafnck` to its end.
-pub async fn dafnck(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-    Ran::of(&mut command(arguments, variables)).await
+pub async fn dafnck(arguments: &[&str], variables: &[(&str, &str)]) -> CommandOutput {
+    CommandOutput::run(&mut command(arguments, variables)).await
 }
 
 /// Starts a command that goes on, and says little on standard error.

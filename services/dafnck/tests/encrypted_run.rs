@@ -4,7 +4,7 @@ use serde_json::Value;
 use testkit::Service;
 
 use crate::dafnck::dafnck;
-use crate::machine::Machine;
+use crate::local_suite::Machine;
 
 #[tokio::test]
 async fn a_suite_that_speaks_nothing_but_tls_is_operated_like_any_other() {

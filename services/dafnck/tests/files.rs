@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ::content::storage::Storage;
 use ::content::storage::{BucketOptions, FileLimits, StorageOptions};
 use dafnck::backup::copies::{ConcurrentRunError, Copies, CopyReader};
-use dafnck::backup::files::keep;
+use dafnck::backup::files::sync;
 use diesel_async::SimpleAsyncConnection;
 use futures::stream;
 use proto::content::v1 as content;
@@ -17,7 +17,7 @@ use proto::project::v1::Project;
 use tempfile::TempDir;
 use testkit::{Actor, Bucket, Suite};
 
-use crate::dafnck::{Ran, dafnck};
+use crate::dafnck::{CommandOutput, dafnck};
 
 const DAMAGED: &str = "not all copies are as they should be:\n";
 
@@ -75,7 +75,7 @@ impl Fixture {
         &self.suite.options.own::<StorageOptions>().storage_directory
     }
 
-    async fn files(&self, arguments: &[&str], with_database: bool) -> Ran {
+    async fn files(&self, arguments: &[&str], with_database: bool) -> CommandOutput {
         let mut variables: Vec<(&str, &str)> =
             self.copies.iter().map(|(name, value)| (*name, value.as_str())).collect();
         variables.push(("DAFNCK_STORAGE_DIRECTORY", self.store().to_str().unwrap()));
@@ -94,10 +94,10 @@ impl Fixture {
 
     /// Loses everything, has it back, and finds a copy that is `lost` by then.
     async fn is_lost_and_restored(&self, lose: impl FnOnce() -> String) {
-        let kept = self.succeeds(&["keep"], false).await;
-        assert_eq!(kept, "2 copies; 2 new with 10 bytes, 0 healed, 0 removed\n");
-        let again = self.succeeds(&["keep"], false).await;
-        assert_eq!(again, "2 copies; 0 new with 0 bytes, 0 healed, 0 removed\n");
+        let kept = self.succeeds(&["sync"], false).await;
+        assert_eq!(kept, "2 copies; 2 new with 10 bytes, 0 repaired, 0 removed\n");
+        let again = self.succeeds(&["sync"], false).await;
+        assert_eq!(again, "2 copies; 0 new with 0 bytes, 0 repaired, 0 removed\n");
         let checked = self.succeeds(&["check"], true).await;
         assert!(
             checked.ends_with("2 objects with 10 bytes are referred to, 0 are younger than that\n"),
@@ -117,8 +117,8 @@ impl Fixture {
         let check = self.files(&["check"], false).await;
         assert_eq!(check.code, Some(1));
         assert!(check.err.contains(DAMAGED) && check.err.contains(&lost), "{check:?}");
-        let healed = self.succeeds(&["keep"], false).await;
-        assert_eq!(healed, "2 copies; 0 new with 0 bytes, 1 healed, 0 removed\n");
+        let repaired = self.succeeds(&["sync"], false).await;
+        assert_eq!(repaired, "2 copies; 0 new with 0 bytes, 1 repaired, 0 removed\n");
         self.succeeds(&["check"], true).await;
     }
 }
@@ -193,12 +193,12 @@ async fn of_two_runs_in_one_bucket_none_forgets_what_the_other_has_copied() {
     // The second begins before the first has ended, and ends later.
     let [mut first, mut second] = [begin().await, begin().await];
 
-    keep(&one, &mut first, now).await.unwrap();
-    let overtaken = keep(&other, &mut second, now).await.unwrap_err();
-    keep(&one, &mut first, now).await.expect("the first may go on");
+    sync(&one, &mut first, now).await.unwrap();
+    let overtaken = sync(&other, &mut second, now).await.unwrap_err();
+    sync(&one, &mut first, now).await.expect("the first may go on");
 
     assert!(overtaken.is::<ConcurrentRunError>(), "{overtaken:#}");
-    keep(&other, &mut begin().await, now).await.unwrap();
+    sync(&other, &mut begin().await, now).await.unwrap();
     let kept = CopyReader::in_bucket(&bucket_options(&bucket)).await.unwrap();
     assert_eq!(kept.entries.keys().collect::<Vec<_>>(), ["parts/one", "parts/other"]);
     for name in ["parts/one", "parts/other"] {
@@ -210,7 +210,7 @@ async fn of_two_runs_in_one_bucket_none_forgets_what_the_other_has_copied() {
 async fn of_two_processes_at_once_in_one_bucket_both_succeed() {
     let bucket = Bucket::start().await;
     let fixture = Fixture::with(in_bucket(&bucket)).await;
-    let ran = futures::future::join_all((0..3).map(|_| fixture.files(&["keep"], false))).await;
+    let ran = futures::future::join_all((0..3).map(|_| fixture.files(&["sync"], false))).await;
     for ran in ran {
         assert!(ran.code == Some(0) && ran.out.starts_with("2 copies; "), "{ran:?}");
     }
@@ -223,9 +223,9 @@ async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copi
     let directory = TempDir::new().unwrap();
     let fixture =
         Fixture::with(vec![("DAFNCK_COPY_DIRECTORY", directory.path().to_str().unwrap().to_owned())]).await;
-    fixture.succeeds(&["keep"], false).await;
+    fixture.succeeds(&["sync"], false).await;
     fs::remove_file(first_below(fixture.store())).unwrap();
-    fixture.succeeds(&["keep"], false).await;
+    fixture.succeeds(&["sync"], false).await;
     let manifest = directory.path().join("files.manifest");
     let seen = |days: i64| {
         let gone_at = chrono::Utc::now() - chrono::TimeDelta::days(days);
@@ -241,13 +241,13 @@ async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copi
     };
     seen(30);
     assert_eq!(
-        fixture.succeeds(&["keep"], false).await,
-        "2 copies; 0 new with 0 bytes, 0 healed, 0 removed\n"
+        fixture.succeeds(&["sync"], false).await,
+        "2 copies; 0 new with 0 bytes, 0 repaired, 0 removed\n"
     );
     seen(32);
     assert_eq!(
-        fixture.succeeds(&["keep"], false).await,
-        "1 copies; 0 new with 0 bytes, 0 healed, 1 removed\n"
+        fixture.succeeds(&["sync"], false).await,
+        "1 copies; 0 new with 0 bytes, 0 repaired, 1 removed\n"
     );
 
     // Of what the database refers to, one has no copy: missed if it was there at the last copying, not if it came later.
@@ -273,7 +273,7 @@ async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copi
 
 #[tokio::test]
 async fn who_does_not_say_where_the_copies_go_is_told() {
-    let nowhere = dafnck(&["files", "keep"], &[]).await;
+    let nowhere = dafnck(&["files", "sync"], &[]).await;
     assert_eq!(nowhere.code, Some(2));
     assert!(nowhere.err.contains("--copy-directory"), "{nowhere:?}");
     let both = dafnck(&["files", "check", "--copy-directory", "a", "--copy-url", "s3://b"], &[]).await;

@@ -15,7 +15,7 @@ use rand::{Rng as _, SeedableRng as _};
 use testkit::{Suite, keys, summary, violations};
 use tonic::{Code, Status};
 
-use crate::walk::{call, channel_for, methods, path_of};
+use crate::method_rules::{call, channel_for, methods, path_of};
 
 /// One way to fill fields with what does not belong there.
 #[derive(Clone, Copy, Debug)]

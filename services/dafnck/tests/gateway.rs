@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use crate::browser::{Page, Visit};
 use crate::harness::harness;
+use crate::method_rules::{call, methods, path_of};
 use crate::reflection::reflect;
-use crate::walk::{call, methods, path_of};
 
 async fn suite() -> Suite {
     harness().with_gateway().start().await
@@ -93,7 +93,7 @@ async fn every_method_answers_on_the_gateway_as_on_its_service() {
             refusals.map(|answer| answer.err().map(|status| summary(&status)))
         };
         let on_gateway = tried(suite.gateway_channel()).await;
-        let on_service = tried(crate::walk::channel_for(&suite, &path)).await;
+        let on_service = tried(crate::method_rules::channel_for(&suite, &path)).await;
         assert_eq!(on_gateway, on_service, "{path}");
         assert!(!format!("{on_gateway:?}").contains("UNIMPLEMENTED"), "{path}");
     }

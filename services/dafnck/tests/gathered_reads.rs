@@ -17,27 +17,27 @@ use crate::harness::harness;
 const READS: usize = 5;
 
 /// A project with something in it, and who sees it.
-struct Place {
+struct Fixture {
     project: Project,
     task: Task,
     document: Document,
     seen_by: &'static [&'static str],
 }
 
-async fn place(owner: &Actor, visibility: ProjectVisibility, seen_by: &'static [&'static str]) -> Place {
+async fn fixture(owner: &Actor, visibility: ProjectVisibility, seen_by: &'static [&'static str]) -> Fixture {
     let project = Project { name: "a place".to_owned(), visibility: visibility.into(), ..Default::default() };
     let request = CreateProjectRequest { project: Some(project), ..Default::default() };
     let project = owner.projects().create_project(request).await.unwrap().into_inner();
     let task = owner.task(&project, "a task").await;
     let document = owner.document(&project, "a document", "its text").await;
-    Place { project, task, document, seen_by }
+    Fixture { project, task, document, seen_by }
 }
 
 /// The ids of what a call finds.
 type Read<'a> = BoxFuture<'a, Result<String, Status>>;
 
-fn reads_of<'a>(who: &'a Actor, place: &'a Place) -> [Read<'a>; 3] {
-    let Place { project, task, document, .. } = place;
+fn reads_of<'a>(who: &'a Actor, place: &'a Fixture) -> [Read<'a>; 3] {
+    let Fixture { project, task, document, .. } = place;
     let project = GetProjectRequest { project_id: project.id.clone() };
     let task = GetTaskRequest { task_id: task.id.clone() };
     let document = GetDocumentRequest { document_id: document.id.clone() };
@@ -80,10 +80,10 @@ async fn callers_who_read_at_once_see_only_what_is_theirs() {
     let suite = harness().start().await;
     let people = people(&suite).await;
     let places = [
-        place(&people["olga"], ProjectVisibility::Private, &["olga", "mia"]).await,
-        place(&people["sam"], ProjectVisibility::Private, &["sam"]).await,
-        place(&people["sam"], ProjectVisibility::Internal, &["olga", "mia", "sam"]).await,
-        place(&people["mia"], ProjectVisibility::Public, &["olga", "mia", "sam", "nobody"]).await,
+        fixture(&people["olga"], ProjectVisibility::Private, &["olga", "mia"]).await,
+        fixture(&people["sam"], ProjectVisibility::Private, &["sam"]).await,
+        fixture(&people["sam"], ProjectVisibility::Internal, &["olga", "mia", "sam"]).await,
+        fixture(&people["mia"], ProjectVisibility::Public, &["olga", "mia", "sam", "nobody"]).await,
     ];
     people["olga"].add(&places[0].project, &people["mia"], ProjectRole::Viewer).await;
     // The copies of task and content know her from now on: what is refused is asked for at the project service.

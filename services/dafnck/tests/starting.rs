@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::process::Child;
 
-use crate::machine::Machine;
+use crate::local_suite::Machine;
 
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// How long into the making of the database it is killed.

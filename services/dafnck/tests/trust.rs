@@ -16,7 +16,7 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::harness::harness;
-use crate::walk::{call, channel_for};
+use crate::method_rules::{call, channel_for};
 
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 const LIST_USERS: &str = "/dafnck.identity.admin.v1.UserAdminService/ListUsers";

@@ -11,7 +11,7 @@ use testkit::*;
 
 use crate::authenticator::{App, by_code, by_recovery};
 
-const MAIL_LIMIT: Duration = Duration::from_secs(10);
+const MAIL_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn somebody() -> (Suite, RoundTrips, Actor) {
     let (suite, counted) = harness().start_counted().await;
@@ -128,20 +128,20 @@ async fn an_update_takes_two_round_trips() {
 
 /// The fewest round trips of several calls each, of which one needs what the other made. Each begins when the mail of
 /// those before is sent, which goes over the same link.
-struct Fewest<'a> {
+struct RoundTripMinimums<'a> {
     suite: &'a Suite,
     counted: RoundTrips,
     of: BTreeMap<&'static str, u64>,
 }
 
-impl Fewest<'_> {
+impl RoundTripMinimums<'_> {
     async fn of<T>(
         &mut self,
         verb: &'static str,
         call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     ) -> T {
         let is_sent = async || self.suite.count("identity.mail_outbox").await == 0;
-        until("all mail is sent", MAIL_LIMIT, is_sent).await;
+        until("all mail is sent", MAIL_TIMEOUT, is_sent).await;
         let (answer, round_trips) = self.counted.during(call).await;
         self.of.entry(verb).and_modify(|fewest| *fewest = round_trips.min(*fewest)).or_insert(round_trips);
         answer.unwrap().into_inner()
@@ -156,7 +156,7 @@ async fn second_factor_calls_take_two_or_three_round_trips() {
     let (suite, counted) = harness().start_counted().await;
     let olga = suite.user("olga").await;
     let (mut factors, mut auth) = (olga.account(), suite.anonymous().auth());
-    let mut fewest = Fewest { suite: &suite, counted, of: BTreeMap::new() };
+    let mut fewest = RoundTripMinimums { suite: &suite, counted, of: BTreeMap::new() };
     for _ in 0..6 {
         let begin = pb::BeginSecondFactorRequest { request_id: new_id(), password: olga.password.clone() };
         let begun = fewest.of("begin", factors.begin_second_factor(begin)).await;
@@ -194,7 +194,7 @@ async fn second_factor_calls_take_two_or_three_round_trips() {
 async fn calls_that_take_a_password_have_round_trip_budgets() {
     let (suite, counted) = harness().start_counted().await;
     let olga = suite.user("olga").await;
-    let mut fewest = Fewest { suite: &suite, counted, of: BTreeMap::new() };
+    let mut fewest = RoundTripMinimums { suite: &suite, counted, of: BTreeMap::new() };
     for round in 0..4 {
         let mut auth = suite.anonymous().auth();
         let granted = fewest.of("sign in", auth.login(login("olga", &olga.password))).await;

@@ -96,7 +96,7 @@ async fn logout_ends_the_session_at_every_service() {
 }
 
 #[derive(QueryableByName)]
-struct Stored {
+struct PasswordHashRow {
     #[diesel(sql_type = Text)]
     password_hash: String,
 }
@@ -114,7 +114,7 @@ async fn a_hash_with_former_parameters_is_replaced_at_login() {
     }
 
     let mut conn = suite.admin().await;
-    let stored: Stored =
+    let stored: PasswordHashRow =
         sql_query("SELECT password_hash FROM identity.users").get_result(&mut conn).await.unwrap();
     assert!(stored.password_hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", stored.password_hash);
 }

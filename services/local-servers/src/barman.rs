@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
 use crate::Progress;
-use crate::command::{Identity, run};
+use crate::command::{OsUser, run};
 use crate::paths;
 use crate::process::send_to_group;
 use crate::provision::{Program, on_path, pip_install, private_copy};
@@ -24,8 +24,8 @@ const PYTHON_PACKAGES: &[&str] =
 const RSYNC_COPY: &str = "rsync-3";
 const RSYNC: &str = "rsync";
 const RSYNC_PROGRAMS: &str = "usr/bin";
-const SIGNAL_LIMIT: Duration = Duration::from_secs(10);
-const NAME_LIMIT: Duration = Duration::from_secs(10);
+const SIGNAL_TIMEOUT: Duration = Duration::from_secs(10);
+const NAME_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Barman's programs, and the configuration that they are called with.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Barman {
         progress: impl Fn(&str) + Send + Sync,
     ) -> Result<Self> {
         let progress: Progress<'_> = &progress;
-        let (cache, _) = paths::reachable(cache, Identity::of_servers())?;
+        let (cache, _) = paths::reachable(cache, OsUser::of_servers())?;
         let rsync = find_rsync(&cache, progress).await?;
         let message = "installing Barman 3.19 (private copy, 8 MB)…";
         let packages = private_copy(&cache, COPY, message, progress, async |directory| {
@@ -120,7 +120,7 @@ impl PrivateCopy {
 pub async fn own_user_name() -> Result<String> {
     let mut command = Command::new("id");
     command.arg("-un");
-    Ok(run(command, NAME_LIMIT).await.context("this user has no name")?.trim().to_owned())
+    Ok(run(command, NAME_TIMEOUT).await.context("this user has no name")?.trim().to_owned())
 }
 
 /// Runs a program of PostgreSQL or another that does not serve, as ourselves, and answers with what it printed.
@@ -134,7 +134,7 @@ pub async fn run_tool(program: &Path, arguments: &[&str], limit: Duration) -> Re
 }
 
 async fn find_rsync(cache: &Path, progress: Progress<'_>) -> Result<Program> {
-    let identity = Identity::of_servers();
+    let identity = OsUser::of_servers();
     for directory in on_path(RSYNC) {
         if let Ok(found) = Program::ask(&directory, RSYNC, None, identity).await {
             return Ok(found);
@@ -184,7 +184,7 @@ impl WalReceiver {
         for signal in [Signal::TERM, Signal::KILL] {
             // The program that it has started, too.
             send_to_group(signal, self.child.id())?;
-            if wait_for_end(|| Ok(self.child.try_wait()?.is_some()), SIGNAL_LIMIT).await? {
+            if wait_for_end(|| Ok(self.child.try_wait()?.is_some()), SIGNAL_TIMEOUT).await? {
                 return Ok(());
             }
         }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::command::Identity;
+use crate::command::OsUser;
 use crate::connection_info::{AUTHORITY, TLS_DIRECTORY};
 use crate::data_directory::OpenDataDirectory;
 use crate::paths::make_own_directory;
@@ -41,7 +41,7 @@ pub struct ServerCertificates {
 #[derive(Clone)]
 pub(crate) struct TlsDirectory {
     directory: PathBuf,
-    identity: Identity,
+    identity: OsUser,
 }
 
 impl TlsDirectory {

@@ -14,11 +14,11 @@ const NOBODY: u32 = 65534;
 
 /// The user the servers run as: ourselves, unless we are root, because PostgreSQL refuses to run as root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
+pub struct OsUser {
     instead_of_root: Option<(u32, u32)>,
 }
 
-impl Identity {
+impl OsUser {
     /// As root: `nobody`.
     pub fn of_servers() -> Self {
         let instead_of_root = geteuid().is_root().then(nobody);

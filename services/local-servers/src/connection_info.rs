@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::command::Identity;
+use crate::command::OsUser;
 use crate::passwords::Secrets;
 use crate::paths;
 use shared::config::Secret;
@@ -31,7 +31,7 @@ impl ConnectionInfo {
     /// # Errors
     /// When there is none.
     pub fn of(data_directory: &Path) -> Result<Self> {
-        let data = paths::reachable_path(data_directory, Identity::of_servers())?;
+        let data = paths::reachable_path(data_directory, OsUser::of_servers())?;
         Ok(Self::new(Secrets::read(&data)?, authority_of(&data)))
     }
 

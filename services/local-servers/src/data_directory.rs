@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::DataDirectory;
-use crate::command::Identity;
+use crate::command::OsUser;
 use crate::connection_info::ConnectionInfo;
 use crate::passwords::{POSTGRES, Secrets};
 use crate::paths::{make_own_directory, reachable, temporary, temporary_in_memory};
@@ -23,7 +23,7 @@ pub(crate) struct OpenDataDirectory {
     pub(crate) path: PathBuf,
     pub(crate) temporary: bool,
     pub(crate) durable: bool,
-    pub(crate) identity: Identity,
+    pub(crate) identity: OsUser,
     pub(crate) secrets: Secrets,
     _lock: Option<File>,
 }
@@ -39,7 +39,7 @@ impl OpenDataDirectory {
     }
 
     fn open_persistent(wanted: &Path, notes: &mut Vec<String>) -> Result<Self> {
-        let identity = Identity::of_servers();
+        let identity = OsUser::of_servers();
         let (path, moved) = reachable(wanted, identity)?;
         // Root is no exception: what it wrote into a user's directory would lock the user out later.
         make_own_directory(&path)
@@ -51,7 +51,7 @@ impl OpenDataDirectory {
     }
 
     fn plan_temporary(durable: bool) -> Result<Self> {
-        let identity = Identity::of_servers();
+        let identity = OsUser::of_servers();
         let path = if durable { temporary(identity)? } else { temporary_in_memory(identity)? };
         Ok(Self { path, temporary: true, durable, identity, secrets: Secrets::random(), _lock: None })
     }

@@ -16,7 +16,7 @@ use crate::data_directory::OpenDataDirectory;
 use crate::wait::wait_for_end;
 
 /// How long letting go may take: with the servers stopped before, only a temporary directory is left to delete.
-const LET_GO_LIMIT: Duration = Duration::from_secs(20);
+const LET_GO_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Arguments: postgres' directory, redis' directory, postgres' first signal, directory to remove or "".
 ///
@@ -87,8 +87,8 @@ impl Guard {
     /// Lets it end its work and waits for it.
     pub(crate) async fn release(&self) -> Result<()> {
         drop(self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let ended = wait_for_end(|| self.has_ended(), LET_GO_LIMIT).await?;
-        anyhow::ensure!(ended, "the guard process did not end within {} s", LET_GO_LIMIT.as_secs());
+        let ended = wait_for_end(|| self.has_ended(), LET_GO_TIMEOUT).await?;
+        anyhow::ensure!(ended, "the guard process did not end within {} s", LET_GO_TIMEOUT.as_secs());
         Ok(())
     }
 

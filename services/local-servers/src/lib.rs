@@ -45,7 +45,7 @@ mod wait;
 
 /// What other crates run servers of other kinds with.
 pub mod tools {
-    pub use crate::command::{Identity, run, tail};
+    pub use crate::command::{OsUser, run, tail};
     pub use crate::paths::{make_server_directory, reachable, temporary_in_memory};
     pub use crate::ports::{free as free_port, require_free as require_free_port};
     pub use crate::process::send;
@@ -114,7 +114,7 @@ pub struct LocalOptions {
 /// # Errors
 /// When the path is not usable.
 pub fn server_directory(data_directory: &std::path::Path) -> Result<PathBuf> {
-    paths::reachable_path(data_directory, command::Identity::of_servers())
+    paths::reachable_path(data_directory, command::OsUser::of_servers())
 }
 
 /// Finds or installs both servers, starts them and answers when both take connections.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use rustix::process::geteuid;
 
-use crate::command::Identity;
+use crate::command::OsUser;
 
 /// Where directories go that the servers' user could not reach in their wanted place.
 const REACHABLE_BASE: &str = "/var/tmp";
@@ -24,7 +24,7 @@ const READABLE: u32 = 0o755;
 ///
 /// # Errors
 /// When the directory cannot be made or opened.
-pub fn reachable(wanted: &Path, identity: Identity) -> Result<(PathBuf, Option<String>)> {
+pub fn reachable(wanted: &Path, identity: OsUser) -> Result<(PathBuf, Option<String>)> {
     let wanted = absolute(wanted)?;
     let instead = reachable_path(&wanted, identity)?;
     if instead == wanted {
@@ -42,7 +42,7 @@ pub fn reachable(wanted: &Path, identity: Identity) -> Result<(PathBuf, Option<S
 }
 
 /// The directory that [`reachable`] makes, whether or not it is there.
-pub(crate) fn reachable_path(wanted: &Path, identity: Identity) -> Result<PathBuf> {
+pub(crate) fn reachable_path(wanted: &Path, identity: OsUser) -> Result<PathBuf> {
     let wanted = absolute(wanted)?;
     if identity.other_user().is_none_or(|(uid, _)| can_pass(&wanted, uid)) {
         return Ok(wanted);
@@ -55,7 +55,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 }
 
 /// A path for throwaway data, in memory if there is enough.
-pub fn temporary_in_memory(identity: Identity) -> Result<PathBuf> {
+pub fn temporary_in_memory(identity: OsUser) -> Result<PathBuf> {
     memory_base().map_or_else(|| temporary(identity), |base| Ok(unused_path_in(base)))
 }
 
@@ -81,7 +81,7 @@ fn available_memory_bytes() -> Option<u64> {
 ///
 /// # Errors
 /// When the temporary directory cannot be opened.
-pub(crate) fn temporary(identity: Identity) -> Result<PathBuf> {
+pub(crate) fn temporary(identity: OsUser) -> Result<PathBuf> {
     let usual = std::env::temp_dir();
     let reachable = identity.other_user().is_none_or(|(uid, _)| can_pass(&usual, uid));
     let base = if reachable { usual } else { PathBuf::from(REACHABLE_BASE) };
@@ -119,7 +119,7 @@ pub(crate) fn make_own_directory(directory: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn make_server_directory(directory: &Path, identity: Identity) -> Result<()> {
+pub fn make_server_directory(directory: &Path, identity: OsUser) -> Result<()> {
     if !directory.exists() {
         fs::create_dir(directory)
             .with_context(|| format!("cannot make the directory {}", directory.display()))?;

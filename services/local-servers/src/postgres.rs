@@ -14,18 +14,18 @@ use rustix::process::Signal;
 
 use crate::Progress;
 use crate::certificates::TlsDirectory;
-use crate::command::{Identity, run};
+use crate::command::{OsUser, run};
 use crate::connection_info::{ADMIN, ConnectionInfo};
 use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
 use crate::paths::make_server_directory;
 use crate::ports;
-use crate::process::{START_LIMIT, ServerCommand, ServerProcess, StopSteps, pid_file, stop_leftover};
+use crate::process::{START_TIMEOUT, ServerCommand, ServerProcess, StopSteps, pid_file, stop_leftover};
 use crate::provision::Program;
 use shared::config::Secret;
 
 pub(crate) const NAME: &str = "postgres";
-const INITDB_LIMIT: Duration = Duration::from_secs(120);
+const INITDB_TIMEOUT: Duration = Duration::from_secs(120);
 /// Fast shutdown, then immediate (recovers at the next start), then by force.
 const STOP_STEPS: &StopSteps = &[
     (Signal::INT, Duration::from_secs(60)),
@@ -35,7 +35,7 @@ const STOP_STEPS: &StopSteps = &[
 const UNFINISHED_PREFIX: &str = "postgres.unfinished-";
 const BUILTIN_LOCALES_SINCE: u32 = 17;
 
-/// A backup that is not fetched holds the log back only so far; past that it begins anew with a base backup, and the
+/// A backup that is not fetched holds the log back only so far; past that it begins again with a base backup, and the
 /// disk is not filled.
 const LASTING: &[&str] = &["max_connections=300", "max_slot_wal_keep_size=4GB"];
 /// Throwaway data: a crash may lose everything, so nothing waits for the disk.
@@ -67,7 +67,7 @@ pub struct PostgresServer {
     library_path: Option<String>,
     temporary: bool,
     durable: bool,
-    identity: Identity,
+    identity: OsUser,
 }
 
 impl PostgresServer {
@@ -153,7 +153,7 @@ impl PostgresServer {
         if self.temporary {
             command.arg("--no-sync");
         }
-        let made = run(command, INITDB_LIMIT).await;
+        let made = run(command, INITDB_TIMEOUT).await;
         fs::remove_file(&password_file)?;
         made?;
         fs::rename(&directory, &self.data).context("cannot move the new database into place")
@@ -183,7 +183,7 @@ impl PostgresServer {
 
     /// Starts it and waits until it takes connections.
     pub(crate) async fn start(&self, guard: &Guard) -> Result<ServerProcess> {
-        self.start_with(guard, &[], START_LIMIT).await
+        self.start_with(guard, &[], START_TIMEOUT).await
     }
 
     /// As [`Self::start`], with more settings and for as long as recovering may take.

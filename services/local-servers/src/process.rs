@@ -11,12 +11,12 @@ use anyhow::{Context, Result, bail};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::command::{Identity, tail};
+use crate::command::{OsUser, tail};
 use crate::guard::Guard;
 use crate::wait::{POLL_INTERVAL, wait_for_end};
 
 /// How long a server may take to be ready.
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(60);
 const LOG_TAIL_LINES: usize = 12;
 
 /// Signals sent in turn, each with the time it is given to work.
@@ -33,7 +33,7 @@ pub(crate) struct ServerCommand<'a> {
     pub(crate) input: String,
     /// The data directory that pid file and log are in.
     pub(crate) data: &'a Path,
-    pub(crate) identity: Identity,
+    pub(crate) identity: OsUser,
 }
 
 /// A started server.

@@ -9,14 +9,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::Progress;
-use crate::command::{Identity, run};
+use crate::command::{OsUser, run};
 use crate::paths::set_mode;
 use crate::wait::wait_for_end;
 
 /// Longest wait for another process that is installing.
-const OTHER_INSTALL_LIMIT: Duration = Duration::from_secs(600);
-const INSTALL_LIMIT: Duration = Duration::from_secs(600);
-const VERSION_LIMIT: Duration = Duration::from_secs(20);
+const OTHER_INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
+const INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
+const VERSION_TIMEOUT: Duration = Duration::from_secs(20);
 const UNFINISHED_PREFIX: &str = ".unfinished-";
 
 /// What the servers are to speak.
@@ -47,11 +47,11 @@ impl Program {
         directory: &Path,
         name: &str,
         library_path: Option<String>,
-        identity: Identity,
+        identity: OsUser,
     ) -> Result<Self> {
         let mut command = identity.command(directory.join(name));
         command.arg("--version").envs(library_path.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
-        let answer = run(command, VERSION_LIMIT).await?;
+        let answer = run(command, VERSION_TIMEOUT).await?;
         let (major, version) =
             version_in(&answer).with_context(|| format!("`{}` is no version", answer.trim()))?;
         Ok(Self { directory: directory.to_owned(), version, major, library_path })
@@ -97,7 +97,7 @@ pub(crate) async fn pip_install(directory: &Path, packages: &[&str], options: &[
     ]);
     // A configured `user = yes` would contradict --target.
     command.args(options).arg("--target").arg(directory).args(packages).env("PIP_USER", "0");
-    match run(command, INSTALL_LIMIT).await {
+    match run(command, INSTALL_TIMEOUT).await {
         Ok(_) => Ok(()),
         Err(error) => bail!(
             "pip (Debian: apt install python3-pip) could not fetch {}: {}",
@@ -147,12 +147,12 @@ pub async fn private_copy(
 /// Whether a private copy is there or is to be made.
 enum Copy {
     Present(PathBuf),
-    Missing(Unfinished),
+    Missing(UnfinishedCopy),
 }
 
 /// A copy being made, beside its place: it is moved there in one piece when it is whole. An interrupted install
 /// leaves nothing that looks finished, and the lock keeps other processes from making the same at the same time.
-struct Unfinished {
+struct UnfinishedCopy {
     directory: PathBuf,
     place: PathBuf,
     _lock: File,
@@ -172,10 +172,10 @@ async fn copy(cache: &Path, name: &str, progress: Progress<'_>) -> Result<Copy> 
     let directory = cache.join(format!("{UNFINISHED_PREFIX}{}", uuid::Uuid::new_v4().simple()));
     fs::create_dir(&directory)
         .with_context(|| format!("cannot make the directory {}", directory.display()))?;
-    Ok(Copy::Missing(Unfinished { directory, place, _lock: lock }))
+    Ok(Copy::Missing(UnfinishedCopy { directory, place, _lock: lock }))
 }
 
-impl Unfinished {
+impl UnfinishedCopy {
     /// Moves the whole copy into its place.
     fn finish(self) -> Result<PathBuf> {
         make_readable(&self.directory)?;
@@ -184,7 +184,7 @@ impl Unfinished {
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for UnfinishedCopy {
     fn drop(&mut self) {
         // After a failure. Best effort: the next install removes what is left.
         drop(fs::remove_dir_all(&self.directory));
@@ -209,11 +209,11 @@ async fn lock(cache: &Path, progress: Progress<'_>) -> Result<File> {
     };
     if !try_lock()? {
         progress("waiting for another process that is installing…");
-        if !wait_for_end(try_lock, OTHER_INSTALL_LIMIT).await? {
+        if !wait_for_end(try_lock, OTHER_INSTALL_TIMEOUT).await? {
             bail!(
                 "another process has held {} for {} s: is it stuck?",
                 path.display(),
-                OTHER_INSTALL_LIMIT.as_secs()
+                OTHER_INSTALL_TIMEOUT.as_secs()
             );
         }
     }

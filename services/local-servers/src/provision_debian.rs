@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::run;
 
-const INSTALL_LIMIT: Duration = Duration::from_secs(600);
-const UNPACK_LIMIT: Duration = Duration::from_secs(60);
+const INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
+const UNPACK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Puts these packages into the directory, of which one holds `program`, and the libraries that the package `needing`
 /// needs.
@@ -26,7 +26,7 @@ pub async fn unpack(directory: &Path, packages: &[&str], needing: &str, program:
     if fs::symlink_metadata(directory.join(program)).is_err() {
         bail!("the packages hold no {program}");
     }
-    let answer = run(apt.command("apt-cache", &["depends", needing]), UNPACK_LIMIT).await?;
+    let answer = run(apt.command("apt-cache", &["depends", needing]), UNPACK_TIMEOUT).await?;
     let mut libraries = Vec::new();
     for library in libraries_in(&answer) {
         if !is_installed(library).await {
@@ -108,7 +108,7 @@ impl<'a> Apt<'a> {
 
     /// One source of several that does not answer fails the update; only the download tells whether it matters.
     async fn update_and(&self, download: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
-        let update = run(self.command("apt-get", &["update"]), INSTALL_LIMIT).await;
+        let update = run(self.command("apt-get", &["update"]), INSTALL_TIMEOUT).await;
         match (download().await, update) {
             (Err(error), Err(update)) => Err(error.context(format!("{update:#}"))),
             (downloaded, _) => downloaded,
@@ -119,7 +119,7 @@ impl<'a> Apt<'a> {
     async fn download(&self, packages: &[&str]) -> Result<()> {
         let mut command = self.command("apt-get", &["download"]);
         command.args(packages);
-        run(command, INSTALL_LIMIT).await?;
+        run(command, INSTALL_TIMEOUT).await?;
         self.unpack(&self.directory.join("packages")).await
     }
 
@@ -129,7 +129,7 @@ impl<'a> Apt<'a> {
             ["install", "--download-only", "--no-install-recommends", "--yes", "-o", "Debug::NoLocking=1"];
         let mut command = self.command("apt-get", &options);
         command.arg(package);
-        run(command, INSTALL_LIMIT).await?;
+        run(command, INSTALL_TIMEOUT).await?;
         self.unpack(&self.directory.join("cache/archives")).await
     }
 
@@ -142,7 +142,7 @@ impl<'a> Apt<'a> {
             }
             let mut command = Command::new("dpkg");
             command.arg("-x").arg(&package).arg(self.into);
-            run(command, UNPACK_LIMIT).await?;
+            run(command, UNPACK_TIMEOUT).await?;
             fs::remove_file(package)?;
         }
         Ok(())
@@ -180,7 +180,7 @@ fn libraries_in(answer: &str) -> Vec<&str> {
 async fn is_installed(package: &str) -> bool {
     let mut command = Command::new("dpkg-query");
     command.args(["--show", "--showformat", "${db:Status-Status}", package]);
-    run(command, UNPACK_LIMIT).await.is_ok_and(|status| status == "installed")
+    run(command, UNPACK_TIMEOUT).await.is_ok_and(|status| status == "installed")
 }
 
 /// The directories with the copy's own libraries: `usr/lib/<architecture>`, with or without `usr`.

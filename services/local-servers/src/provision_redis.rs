@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::Progress;
-use crate::command::Identity;
+use crate::command::OsUser;
 use crate::provision::{self, Program, on_path};
 use crate::provision_debian::{library_path, unpack};
 
@@ -20,7 +20,7 @@ const SERVER: &str = "redis-server";
 pub async fn find_or_install(
     given: Option<&Path>,
     cache: &Path,
-    identity: Identity,
+    identity: OsUser,
     progress: Progress<'_>,
 ) -> Result<Program> {
     if let Some(directory) = given {
@@ -46,11 +46,11 @@ pub async fn find_or_install(
     })
 }
 
-async fn check(directory: &Path, library_path: Option<String>, identity: Identity) -> Result<Program> {
+async fn check(directory: &Path, library_path: Option<String>, identity: OsUser) -> Result<Program> {
     Program::ask(directory, SERVER, library_path, identity).await?.at_least(OLDEST_MAJOR)
 }
 
-async fn private_copy(cache: &Path, identity: Identity, progress: Progress<'_>) -> Result<Program> {
+async fn private_copy(cache: &Path, identity: OsUser, progress: Progress<'_>) -> Result<Program> {
     let message = "installing Redis 7 (private copy of Debian's package: 1 MB, and 9 MB of package lists)…";
     let place = provision::private_copy(cache, COPY, message, progress, async |directory| {
         unpack(&directory, &[SERVER, "redis-tools"], "redis-tools", "usr/bin/redis-server").await

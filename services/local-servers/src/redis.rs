@@ -13,13 +13,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::certificates::TlsDirectory;
-use crate::command::Identity;
+use crate::command::OsUser;
 use crate::connection_info::ConnectionInfo;
 use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
 use crate::paths::make_server_directory;
 use crate::ports;
-use crate::process::{START_LIMIT, ServerCommand, ServerProcess, StopSteps, pid_file, stop_leftover};
+use crate::process::{START_TIMEOUT, ServerCommand, ServerProcess, StopSteps, pid_file, stop_leftover};
 use crate::provision::Program;
 use crate::redis_users::RedisUsers;
 use shared::config::Secret;
@@ -27,9 +27,9 @@ use shared::tls;
 
 pub(crate) const NAME: &str = "redis";
 const PROGRAM: &str = "redis-server";
-const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// For SHUTDOWN, which may have to save everything first.
-const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_STEPS: &StopSteps =
     &[(Signal::TERM, Duration::from_secs(20)), (Signal::KILL, Duration::from_secs(10))];
 
@@ -49,7 +49,7 @@ pub struct RedisServer {
     root: PathBuf,
     temporary: bool,
     durable: bool,
-    identity: Identity,
+    identity: OsUser,
     users: RedisUsers,
 }
 
@@ -109,7 +109,7 @@ impl RedisServer {
             identity: self.identity,
         };
         let mut process = ServerProcess::spawn(command_line, guard)?;
-        process.wait_until(START_LIMIT, || self.answers()).await?;
+        process.wait_until(START_TIMEOUT, || self.answers()).await?;
         Ok(process)
     }
 
@@ -118,7 +118,7 @@ impl RedisServer {
         let command = if self.temporary { "SHUTDOWN NOSAVE" } else { "SHUTDOWN SAVE" };
         // It answers by ending; if it does not end, signals follow.
         if self.ask(command).await.is_ok_and(|answer| !answer.contains("-ERR"))
-            && process.ended_within(SHUTDOWN_LIMIT).await?
+            && process.ended_within(SHUTDOWN_TIMEOUT).await?
         {
             return Ok(());
         }
@@ -170,7 +170,7 @@ impl RedisServer {
             }
             anyhow::Ok(String::from_utf8_lossy(&answer).into_owned())
         };
-        let limit = if command.starts_with("SHUTDOWN") { SHUTDOWN_LIMIT } else { ANSWER_LIMIT };
+        let limit = if command.starts_with("SHUTDOWN") { SHUTDOWN_TIMEOUT } else { ANSWER_TIMEOUT };
         tokio::time::timeout(limit, conversation).await.context("Redis did not answer in time")?
     }
 

@@ -9,7 +9,7 @@ const RIGHTS: &str = include_str!("../../../deploy/redis/users.acl");
 const DEPLOYED_PREFIX: &str = "dafnck:";
 const PASSWORD_LENGTH: usize = 48;
 
-/// A password for each service, made anew each time that Redis is started.
+/// A password for each service, made again each time that Redis is started.
 #[derive(Clone, Debug)]
 pub struct RedisUsers(Vec<(&'static str, Secret)>);
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::Progress;
-use crate::command::Identity;
+use crate::command::OsUser;
 use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
 use crate::passwords::SECRETS;
@@ -22,7 +22,7 @@ use crate::servers::forget;
 use crate::{DataDirectory, provision_postgres};
 
 /// Weeks of log may have to be replayed.
-const RECOVERY_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(12 * 60 * 60);
 /// While WAL is replayed nobody reads; so the server need not be as wide as the one that wrote it.
 const RECOVERY: &[&str] = &["hot_standby=off"];
 
@@ -55,7 +55,7 @@ impl PendingRestore {
         progress: impl Fn(&str) + Send + Sync,
     ) -> Result<Self> {
         let progress: Progress<'_> = &progress;
-        let identity = Identity::of_servers();
+        let identity = OsUser::of_servers();
         let (path, moved) = paths::reachable(directory, identity)?;
         let secrets = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path.join(SECRETS));
         let mut secrets = secrets.with_context(|| format!("{} is in use already", path.display()))?;
@@ -96,7 +96,7 @@ impl PendingRestore {
         change_owner_of_all(&data.postgres(), data.identity)?;
         set_mode(&data.postgres(), 0o700)?;
         let postgres = PostgresServer::prepare(&data, &program, ports::free()?, None, &progress).await?;
-        let process = postgres.start_with(&guard, RECOVERY, RECOVERY_LIMIT).await?;
+        let process = postgres.start_with(&guard, RECOVERY, RECOVERY_TIMEOUT).await?;
         Ok(RestoredPostgres { postgres, process, guard, _data: data })
     }
 }
@@ -114,7 +114,7 @@ impl RestoredPostgres {
 }
 
 /// Hands a directory with everything in it over to the servers' user.
-fn change_owner_of_all(directory: &Path, identity: Identity) -> Result<()> {
+fn change_owner_of_all(directory: &Path, identity: OsUser) -> Result<()> {
     if identity.other_user().is_none() {
         return Ok(());
     }

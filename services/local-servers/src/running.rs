@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::command::Identity;
+use crate::command::OsUser;
 use crate::connection_info::ConnectionInfo;
 use crate::passwords::POSTGRES;
 use crate::paths;
@@ -33,7 +33,7 @@ impl RunningPostgres {
     /// # Errors
     /// When none does.
     pub fn find(data_directory: &Path) -> Result<Self> {
-        let data = paths::reachable_path(data_directory, Identity::of_servers())?;
+        let data = paths::reachable_path(data_directory, OsUser::of_servers())?;
         let none = || format!("no suite runs on {}: start `dafnck` first", data_directory.display());
         let connection = ConnectionInfo::of(data_directory).with_context(none)?;
         let status = fs::read_to_string(data.join(POSTGRES).join("postmaster.pid")).with_context(none)?;

@@ -23,7 +23,7 @@ const KILL_STEPS: &StopSteps = &[(Signal::KILL, Duration::from_secs(10))];
 /// A free port may be taken between looking and listening.
 const FREE_PORT_TRIES: u32 = 5;
 /// How long the end of a server may go unnoticed.
-const END_POLL: Duration = Duration::from_millis(250);
+const END_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Everything found and opened that the start needs.
 pub(crate) struct StartPlan<'a> {
@@ -114,7 +114,7 @@ impl LocalServers {
         let redis_runs = self.redis_process.lock().await.is_some();
         if redis_runs && let Err(error) = self.redis.read_certificates().await {
             // As when the former one has ended: nobody connects to tell it.
-            tracing::warn!(error = format!("{error:#}"), "Redis is started anew for its new certificate");
+            tracing::warn!(error = format!("{error:#}"), "Redis is restarted for its new certificate");
             self.stop_redis().await?;
             self.start_redis().await?;
         }
@@ -129,7 +129,7 @@ impl LocalServers {
                     return name;
                 }
             }
-            tokio::time::sleep(END_POLL).await;
+            tokio::time::sleep(END_POLL_INTERVAL).await;
         }
     }
 

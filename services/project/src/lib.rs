@@ -10,6 +10,7 @@
 mod access;
 mod constraints;
 mod export;
+mod feed;
 mod handler;
 mod history;
 mod import;
@@ -19,7 +20,6 @@ mod ownership;
 mod projects;
 mod rpc;
 mod schema;
-mod watch;
 
 use proto::common::{ServerFeatures, ServerInfo};
 use proto::project::DESCRIPTOR_SET;

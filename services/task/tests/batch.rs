@@ -8,7 +8,7 @@ use proto::task::v1::batch_update_tasks_request::Updates;
 use testkit::*;
 use tonic::Status;
 
-use crate::copy::all_tasks;
+use crate::feed_replica::all_tasks;
 use crate::fixtures::*;
 
 fn batch(project: &project::Project, tasks: Vec<pb::Task>) -> pb::BatchCreateTasksRequest {

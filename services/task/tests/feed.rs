@@ -5,7 +5,7 @@ use proto::common;
 use proto::task::v1 as pb;
 use testkit::*;
 
-use crate::copy::*;
+use crate::feed_replica::*;
 use crate::fixtures::*;
 
 #[tokio::test]

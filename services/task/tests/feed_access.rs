@@ -6,7 +6,7 @@ use proto::project::v1 as project;
 use proto::task::v1 as pb;
 use testkit::*;
 
-use crate::copy::*;
+use crate::feed_replica::*;
 use crate::fixtures::*;
 
 const GONE: &str = "NOT_FOUND RESOURCE_NOT_FOUND";

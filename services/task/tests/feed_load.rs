@@ -8,7 +8,7 @@ use proto::project::v1 as project;
 use proto::task::v1 as pb;
 use testkit::*;
 
-use crate::copy::*;
+use crate::feed_replica::*;
 use crate::fixtures::*;
 
 const WRITERS: u64 = 4;

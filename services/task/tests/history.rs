@@ -13,7 +13,7 @@ use shared::json::to_timestamp;
 use testkit::*;
 use tonic::Status;
 
-use crate::copy::*;
+use crate::feed_replica::*;
 use crate::fixtures::*;
 
 type Tasks = BTreeMap<String, pb::Task>;

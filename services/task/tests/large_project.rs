@@ -15,7 +15,7 @@ use proto::task::v1::{TaskOrder, TaskPriority, TaskStatus};
 use serde_json::Value;
 use testkit::*;
 
-use crate::filling::fill;
+use crate::bulk_rows::fill;
 use crate::fixtures::*;
 
 const SMALL: usize = 1_000;

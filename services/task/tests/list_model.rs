@@ -15,7 +15,7 @@ use shared::json::{from_struct, to_struct};
 use testkit::*;
 use tonic::Code;
 
-use crate::filling::fill;
+use crate::bulk_rows::fill;
 use crate::fixtures::*;
 
 const CASES: usize = 250;

@@ -6,7 +6,7 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use local_servers::suite::Role;
 use testkit::*;
 
-use crate::filling::insert_tasks;
+use crate::bulk_rows::insert_tasks;
 use crate::fixtures::*;
 use crate::large_project::{ORDERS, middle_of};
 

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "failing is reporting here")]
 
 mod batch;
+mod bulk_rows;
 mod complete;
 mod concurrency;
-mod copy;
 mod create;
 mod delete;
 mod dependencies;
@@ -13,7 +13,7 @@ mod facets;
 mod feed;
 mod feed_access;
 mod feed_load;
-mod filling;
+mod feed_replica;
 mod fixtures;
 mod freshness;
 mod get;
@@ -31,10 +31,10 @@ mod list_projects;
 mod my_work;
 mod numbers;
 mod order;
-mod outage;
 mod plan;
 mod processes;
 mod progress;
+mod project_service_outage;
 mod real_cycles;
 mod row_security;
 mod search;

@@ -8,7 +8,7 @@ use proto::task::v1 as pb;
 use testkit::*;
 use tonic::Status;
 
-use crate::copy::*;
+use crate::feed_replica::*;
 use crate::fixtures::*;
 
 async fn look_up(who: &Actor, key: &str) -> Result<pb::Task, Status> {

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tokio::net::TcpStream;
 
 use local_servers::tools::{
-    Identity, Program, free_port, private_copy, reachable, unpack_from_sources, wait_for_end,
+    OsUser, Program, free_port, private_copy, reachable, unpack_from_sources, wait_for_end,
 };
 use local_servers::{Progress, ServerCertificates};
 
@@ -44,7 +44,7 @@ exec "$loader" --library-path "$libraries" --argv0 pgbouncer "$@"
 "#;
 /// What comes before it, the databases, is where another PostgreSQL is.
 const SECTION: &str = "[pgbouncer]\n";
-const END_LIMIT: Duration = Duration::from_secs(5);
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running PgBouncer.
 pub struct PgBouncer {
@@ -95,7 +95,7 @@ impl PgBouncer {
     pub async fn kill(&mut self) -> Result<()> {
         if let Some(server) = &self.server {
             server.signal(Signal::KILL)?;
-            let ended = wait_for_end(|| Ok(server.has_ended()), END_LIMIT).await?;
+            let ended = wait_for_end(|| Ok(server.has_ended()), END_TIMEOUT).await?;
             anyhow::ensure!(ended, "PgBouncer did not end");
         }
         Ok(())
@@ -135,7 +135,7 @@ impl PgBouncer {
 
 /// A private copy, made if there is none.
 async fn find_or_install(cache: &Path, progress: Progress<'_>) -> Result<Program> {
-    let identity = Identity::of_servers();
+    let identity = OsUser::of_servers();
     let (cache, _) = reachable(cache, identity)?;
     let message = "installing PgBouncer (private copy of Debian's package)…";
     let directory =

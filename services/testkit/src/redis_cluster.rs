@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use local_servers::ServerCertificates;
 use local_servers::redis_users::RedisUsers;
 use local_servers::tools::{
-    Identity, Program, find_or_install_redis, free_port, reachable, require_free_port, run,
+    OsUser, Program, find_or_install_redis, free_port, reachable, require_free_port, run,
 };
 
 use crate::supervised_process::{ServerDirectory, SupervisedProcess};
@@ -18,12 +18,12 @@ use crate::supervised_process::{ServerDirectory, SupervisedProcess};
 const NODES: usize = 6;
 const SERVER: &str = "redis-server";
 const CLIENT: &str = "redis-cli";
-const ASK_LIMIT: Duration = Duration::from_secs(30);
+const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Each node asks all the others, on a busy machine encrypted.
-const JOIN_LIMIT: Duration = Duration::from_secs(120);
-const POLL: Duration = Duration::from_millis(50);
+const JOIN_TIMEOUT: Duration = Duration::from_secs(120);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long the nodes may take to agree, at first and after one has gone.
-const AGREE_LIMIT: Duration = Duration::from_secs(60);
+const AGREE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A node's bus listens so far above its port.
 const BUS: u16 = 10_000;
 const AUTHORITY: &str = "ca.pem";
@@ -58,7 +58,7 @@ impl RedisCluster {
         certificates: Option<ServerCertificates>,
         progress: impl Fn(&str) + Send + Sync,
     ) -> Result<Self> {
-        let identity = Identity::of_servers();
+        let identity = OsUser::of_servers();
         let (cache, _) = reachable(cache, identity)?;
         let program = find_or_install_redis(None, &cache, identity, &progress).await?;
         let settings = std::fs::read_to_string(settings).context("cannot read the settings of the nodes")?;
@@ -110,7 +110,7 @@ impl RedisCluster {
         let mut words = vec!["--cluster", "create"];
         words.extend(addresses.iter().map(String::as_str));
         words.extend(["--cluster-replicas", "1", "--cluster-yes"]);
-        self.run_client(&words, JOIN_LIMIT).await?;
+        self.run_client(&words, JOIN_TIMEOUT).await?;
         self.agree(NODES, 0).await
     }
 
@@ -154,12 +154,12 @@ impl RedisCluster {
 
     /// Every node knows all, so many of them as failed, and every slot has a master.
     async fn agree(&self, known: usize, failed: usize) -> Result<()> {
-        let deadline = Instant::now() + AGREE_LIMIT;
+        let deadline = Instant::now() + AGREE_TIMEOUT;
         while !self.agrees(known, failed).await? {
             if Instant::now() > deadline {
                 bail!("the nodes of the cluster do not agree");
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
@@ -184,7 +184,7 @@ impl RedisCluster {
 
     async fn ask(&self, port: u16, words: &[&str]) -> Result<String> {
         let port = port.to_string();
-        self.run_client(&[&["-p", &port], words].concat(), ASK_LIMIT).await
+        self.run_client(&[&["-p", &port], words].concat(), ASK_TIMEOUT).await
     }
 
     async fn run_client(&self, words: &[&str], limit: Duration) -> Result<String> {

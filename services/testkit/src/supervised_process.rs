@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
-use local_servers::tools::{Identity, Program, make_server_directory, send, tail, temporary_in_memory};
+use local_servers::tools::{OsUser, Program, make_server_directory, send, tail, temporary_in_memory};
 
-const POLL: Duration = Duration::from_millis(20);
-const START_LIMIT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 const LOG_TAIL_LINES: usize = 12;
 
 /// Arguments: the directory to remove, then the program and its arguments.
@@ -34,12 +34,12 @@ rm -rf -- "$directory"
 /// A directory of a server's own, made before the server so that it can be configured there.
 pub(crate) struct ServerDirectory {
     pub(crate) directory: PathBuf,
-    identity: Identity,
+    identity: OsUser,
 }
 
 impl ServerDirectory {
     pub(crate) fn make() -> Result<Self> {
-        let identity = Identity::of_servers();
+        let identity = OsUser::of_servers();
         let directory = temporary_in_memory(identity)?;
         make_server_directory(&directory, identity)?;
         Ok(Self { directory, identity })
@@ -88,13 +88,13 @@ impl SupervisedProcess {
 
     /// Waits until it is ready; an error shows the end of its log.
     pub(crate) async fn wait_until<F: Future<Output = bool>>(&self, ready: impl Fn() -> F) -> Result<()> {
-        let deadline = Instant::now() + START_LIMIT;
+        let deadline = Instant::now() + START_TIMEOUT;
         while !ready().await {
             if Instant::now() > deadline {
                 let log = fs::read(&self.log).unwrap_or_default();
                 bail!("not ready in time:\n{}", tail(&String::from_utf8_lossy(&log), LOG_TAIL_LINES));
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use diesel_async::AsyncPgConnection;
-use futures::future::{BoxFuture, try_join_all};
+use futures::future::{BoxFuture, try_join, try_join_all};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
@@ -175,6 +175,57 @@ impl Authorizer {
             return Err(Error::unavailable("project", "the copy of memberships may be outdated"));
         }
         self.database.begin(caller).await
+    }
+
+    /// Runs a query in the given projects, in all of which the caller must have the permission; without projects, in all
+    /// that the caller may read, which the policies and the query select.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` or `PERMISSION_DENIED` for a given project; without projects, `UNAVAILABLE` while the copy of
+    /// memberships may be outdated, because nobody can say which projects to refresh.
+    pub async fn read_in_projects<Q: Sync, T: Send>(
+        &self,
+        caller: &Caller,
+        projects: &[Uuid],
+        permission: Permission,
+        input: &Q,
+        query: impl for<'c> Fn(&'c AsyncPgConnection, &'c Q) -> BoxFuture<'c, Result<T>> + Send + Sync,
+    ) -> Result<T> {
+        if projects.is_empty() {
+            let tx = self.begin_in_all_projects(caller).await?;
+            let found = query(&tx, input).await?;
+            tx.finish();
+            return Ok(found);
+        }
+        let targets: Vec<AccessTarget> = projects.iter().copied().map(AccessTarget::project).collect();
+        let attempt = async || {
+            let tx = self.database.begin(caller).await?;
+            if let [project_id] = projects {
+                tx.read_in_project(*project_id)?;
+            }
+            let access = try_join_all(targets.iter().map(|target| self.access(&tx, caller, target)));
+            let (access, found) = try_join(access, query(&tx, input)).await?;
+            for access in access {
+                access.require(permission)?;
+            }
+            tx.finish();
+            Ok(found)
+        };
+        self.retry_with_refreshed_access(&targets, || attempt().boxed()).await
+    }
+
+    /// Which of these projects exist. Those that the copy of memberships lacks are refreshed once.
+    ///
+    /// # Errors
+    /// When the database or the project service does not answer.
+    pub async fn existing_projects(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
+        let existing = self.copies.existing(ids).await?;
+        let unknown: Vec<Uuid> = ids.iter().filter(|id| !existing.contains(id)).copied().collect();
+        if unknown.is_empty() {
+            return Ok(existing);
+        }
+        self.refresh(unknown).await?;
+        self.copies.existing(ids).await
     }
 
     /// Runs an attempt, and runs it again after a refresh of the access to the targets if a fresher copy might let the

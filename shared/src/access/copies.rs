@@ -5,6 +5,7 @@
 //! heartbeat comes each second). After [`MAX_FEED_SILENCE`] without such a report, and when something is not found, the
 //! project service is asked about that project. If it cannot answer, the request fails `UNAVAILABLE`: never fail open.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use uuid::Uuid;
 
 use super::{AccessTables, PermissionExceptions};
 use crate::change_log::{Lag, Signal, positions};
-use crate::database::{Database, Transaction};
+use crate::database::{Database, PreparedQuery, Transaction};
 use crate::error::{Error, Result, from_sibling};
 use crate::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 use crate::siblings::SiblingChannel;
@@ -52,7 +53,13 @@ pub struct AccessCopies {
 }
 
 #[derive(QueryableByName)]
-struct Purged {
+struct ProjectRow {
+    #[diesel(sql_type = SqlUuid)]
+    project_id: Uuid,
+}
+
+#[derive(QueryableByName)]
+struct PurgedRow {
     #[diesel(sql_type = BigInt)]
     rows: i64,
 }
@@ -113,6 +120,19 @@ impl AccessCopies {
         Ok(found.into_iter().collect())
     }
 
+    /// The projects that the copy has.
+    pub(super) async fn existing(&self, projects: &[Uuid]) -> Result<HashSet<Uuid>> {
+        let tx = self.worker.begin_background().await?;
+        let query = sql_query(format!(
+            "SELECT project_id FROM {}.project_access WHERE project_id = ANY ($1) AND NOT deleted",
+            self.schema
+        ))
+        .bind::<Array<SqlUuid>, _>(projects);
+        let rows: Vec<ProjectRow> = PreparedQuery(query).load(&mut &*tx).await?;
+        tx.finish();
+        Ok(rows.into_iter().map(|row| row.project_id).collect())
+    }
+
     /// Follows the feed, and deletes what deleted projects leave, until `shutdown`.
     pub async fn follow(self, shutdown: CancellationToken) {
         let purging = shutdown.run_until_cancelled(self.purge_deleted_projects());
@@ -139,7 +159,7 @@ impl AccessCopies {
         let tx = self.worker.begin_background().await?;
         let query = sql_query(format!("SELECT {}.purge_deleted_projects($1) AS rows", self.schema))
             .bind::<Integer, _>(PURGE_BATCH);
-        let purged: Vec<Purged> = tx.commit_with(query).await?;
+        let purged: Vec<PurgedRow> = tx.commit_with(query).await?;
         let rows = purged.iter().map(|purged| purged.rows).sum();
         if rows > 0 {
             self.signal.announce();

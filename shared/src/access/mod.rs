@@ -21,7 +21,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::database::{GatheredReads, Prepared};
+use crate::database::{GatheredReads, PreparedQuery};
 use crate::error::{Error, ErrorReason, Result};
 use crate::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 pub use proto::common::Permission;
@@ -97,7 +97,7 @@ impl AccessTables {
         let query =
             sql_query(format!("SELECT project_id, revision FROM {table} WHERE project_id = ANY ($1)"))
                 .bind::<Array<SqlUuid>, _>(projects);
-        let rows: Vec<RevisionRow> = Prepared(query).load(&mut conn).await?;
+        let rows: Vec<RevisionRow> = PreparedQuery(query).load(&mut conn).await?;
         Ok(rows.into_iter().map(|row| (row.project_id, row.revision)).collect())
     }
 
@@ -148,7 +148,7 @@ impl AccessTables {
     ) -> Result<Option<ProjectAccess>> {
         let query =
             sql_query(self.query(&format!("{finder}($1)"))).bind::<Text, _>(name).bind::<SqlUuid, _>(user_id);
-        let row = Prepared(query).get_result::<AccessRow>(&mut conn).await.optional()?;
+        let row = PreparedQuery(query).get_result::<AccessRow>(&mut conn).await.optional()?;
         row.map(|row| row.into_access(user_id)).transpose()
     }
 
@@ -160,7 +160,7 @@ impl AccessTables {
         user_id: Uuid,
     ) -> Result<Option<ProjectAccess>> {
         let query = sql_query(self.query(project)).bind::<SqlUuid, _>(id).bind::<SqlUuid, _>(user_id);
-        let row = Prepared(query).get_result::<AccessRow>(&mut conn).await.optional()?;
+        let row = PreparedQuery(query).get_result::<AccessRow>(&mut conn).await.optional()?;
         row.map(|row| row.into_access(user_id)).transpose()
     }
 }

@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{AccessTables, ProjectAccess};
-use crate::database::Prepared;
+use crate::database::PreparedQuery;
 use crate::error::{Error, Result};
 
 /// A project, or a resource in one.
@@ -98,8 +98,8 @@ impl AccessTarget {
         };
         let query = sql_query(format!("SELECT {finder}($1) AS project_id"));
         let row: ProjectRow = match &self.key {
-            Key::Id(id) => Prepared(query.bind::<SqlUuid, _>(*id)).get_result(&mut conn).await?,
-            Key::Name(name) => Prepared(query.bind::<Text, _>(name)).get_result(&mut conn).await?,
+            Key::Id(id) => PreparedQuery(query.bind::<SqlUuid, _>(*id)).get_result(&mut conn).await?,
+            Key::Name(name) => PreparedQuery(query.bind::<Text, _>(name)).get_result(&mut conn).await?,
         };
         Ok(row.project_id)
     }

@@ -9,7 +9,7 @@ mod metrics;
 mod open_streams;
 mod remote;
 mod scopes;
-mod seen;
+mod session_use;
 mod sessions;
 mod token;
 
@@ -31,7 +31,7 @@ use proto::common::Audience;
 
 pub use remote::RemoteSessions;
 pub use scopes::{MAX_SCOPES, Scopes};
-pub use seen::{REPORT_BATCH, REPORT_INTERVAL, Seen};
+pub use session_use::{REPORT_BATCH, REPORT_INTERVAL, SessionUse};
 pub use sessions::{
     CACHE_CAPACITY, CACHE_TTL, STREAM_RECHECK_INTERVAL, SessionSource, Sessions, UNKNOWN_TTL,
 };
@@ -328,7 +328,7 @@ mod tests {
             Ok(None)
         }
 
-        async fn report_seen(&self, _: &[Seen]) -> Result<()> {
+        async fn report_seen(&self, _: &[SessionUse]) -> Result<()> {
             Ok(())
         }
     }

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use tonic::Code;
 
-use super::{Scopes, Seen, SessionSource, TokenHash};
+use super::{Scopes, SessionSource, SessionUse, TokenHash};
 use crate::caller::Session;
 use crate::error::{Error, Result, from_sibling};
 use crate::json::to_timestamp;
@@ -31,7 +31,7 @@ impl SessionSource for RemoteSessions {
         }
     }
 
-    async fn report_seen(&self, seen: &[Seen]) -> Result<()> {
+    async fn report_seen(&self, seen: &[SessionUse]) -> Result<()> {
         let sessions = seen.iter().map(|seen| pb::SeenSession {
             session_id: seen.session_id.to_string(),
             seen_at: Some(to_timestamp(seen.at)),

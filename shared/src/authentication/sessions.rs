@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::TokenHash;
 use super::metrics::CacheMetrics;
 use super::open_streams::OpenStreams;
-use super::seen::{REPORT_BATCH, REPORT_INTERVAL, Seen, SeenSessions};
+use super::session_use::{REPORT_BATCH, REPORT_INTERVAL, SeenSessions, SessionUse};
 use super::token::SESSION_INVALID;
 use crate::caller::Session;
 use crate::clock::Clock;
@@ -48,7 +48,7 @@ pub trait SessionSource: Send + Sync {
     ///
     /// # Errors
     /// When the source does not answer.
-    async fn report_seen(&self, seen: &[Seen]) -> Result<()>;
+    async fn report_seen(&self, seen: &[SessionUse]) -> Result<()>;
 }
 
 /// Looks sessions up.
@@ -70,7 +70,7 @@ pub struct Sessions {
 }
 
 /// Why a look-up found nothing.
-enum Miss {
+enum LookupFailure {
     Unknown,
     SourceFailed(Arc<Error>),
 }
@@ -129,11 +129,11 @@ impl Sessions {
                 .filter(|session| self.is_active(&hash, session))
                 .inspect(|session| self.seen.note(session.session_id, self.clock.now()))),
             Err(miss) => match miss.as_ref() {
-                Miss::Unknown => {
+                LookupFailure::Unknown => {
                     self.unknown.insert(hash, ()).await;
                     Ok(None)
                 }
-                Miss::SourceFailed(error) => Err(Error::unavailable("identity", Arc::clone(error))),
+                LookupFailure::SourceFailed(error) => Err(Error::unavailable("identity", Arc::clone(error))),
             },
         }
     }
@@ -187,15 +187,15 @@ impl Sessions {
         }
     }
 
-    async fn look_up(&self, hash: TokenHash) -> Result<Session, Miss> {
+    async fn look_up(&self, hash: TokenHash) -> Result<Session, LookupFailure> {
         if let Some(session) =
             self.look_up_in_redis(&hash).await.filter(|session| session.expires_at > self.clock.now())
         {
             return Ok(session);
         }
         match self.source.resolve(&hash).await {
-            Ok(session) => session.ok_or(Miss::Unknown),
-            Err(error) => Err(Miss::SourceFailed(Arc::new(error))),
+            Ok(session) => session.ok_or(LookupFailure::Unknown),
+            Err(error) => Err(LookupFailure::SourceFailed(Arc::new(error))),
         }
     }
 
@@ -259,7 +259,7 @@ mod tests {
         known: TokenHash,
         life: Duration,
         asked: AtomicUsize,
-        seen: Mutex<Vec<Seen>>,
+        seen: Mutex<Vec<SessionUse>>,
     }
 
     #[async_trait::async_trait]
@@ -276,7 +276,7 @@ mod tests {
             Ok((*hash == self.known).then_some(session))
         }
 
-        async fn report_seen(&self, seen: &[Seen]) -> Result<()> {
+        async fn report_seen(&self, seen: &[SessionUse]) -> Result<()> {
             self.seen.lock().unwrap().extend_from_slice(seen);
             Ok(())
         }
@@ -377,7 +377,7 @@ mod tests {
             Err(Error::unavailable("postgres", "connection refused"))
         }
 
-        async fn report_seen(&self, _: &[Seen]) -> Result<()> {
+        async fn report_seen(&self, _: &[SessionUse]) -> Result<()> {
             Err(Error::unavailable("postgres", "connection refused"))
         }
     }

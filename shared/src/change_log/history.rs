@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use super::Cursor;
 use super::records::{COLUMNS, Operation, Record, RecordRow, row_of};
-use super::settled::wait_for_writers;
-use crate::database::Prepared;
+use super::wait_for_writers::wait_for_writers;
+use crate::database::PreparedQuery;
 use crate::error::{Error, Result};
 use crate::validation::TimeRange;
 
@@ -38,7 +38,7 @@ const MAX_BOUNDED_BYTES: i64 = 2 * 1024 * 1024;
 
 /// Rows that were read up to a number of bytes.
 #[derive(Debug)]
-pub struct Bounded<T> {
+pub struct TruncatedRows<T> {
     /// The first rows.
     pub rows: Vec<T>,
     /// Whether there were more rows than these within the limit of the query.
@@ -62,7 +62,7 @@ pub async fn bounded_history(
     changed_at: TimeRange,
     before: Option<i64>,
     at_most: i64,
-) -> Result<Bounded<Record>> {
+) -> Result<TruncatedRows<Record>> {
     let query = sql_query(format!(
         "SELECT * FROM (SELECT l.*, count(*) OVER () AS found, row_number() OVER w AS place, \
              sum(octet_length(coalesce(old_values::text, '')) + octet_length(coalesce(new_values::text, ''))) \
@@ -79,11 +79,11 @@ pub async fn bounded_history(
     .bind::<Nullable<Timestamptz>, _>(changed_at.start)
     .bind::<Nullable<Timestamptz>, _>(changed_at.end)
     .bind::<BigInt, _>(at_most);
-    let rows: Vec<BoundedRecordRow> = Prepared(query).load(&mut conn).await?;
+    let rows: Vec<BoundedRecordRow> = PreparedQuery(query).load(&mut conn).await?;
     let found = rows.as_slice().first().map_or(0, |row: &BoundedRecordRow| row.found);
     let is_partial = usize::try_from(found).is_ok_and(|found| found > rows.len());
     let rows = records_of(rows.into_iter().map(|row| row.record).collect())?;
-    Ok(Bounded { rows, is_partial })
+    Ok(TruncatedRows { rows, is_partial })
 }
 
 /// A page of a project's history ends with the change that makes it this large, in bytes of JSON text: in a message, a
@@ -145,7 +145,7 @@ pub async fn project_history(
     .bind::<Nullable<Timestamptz>, _>(filter.changed_at.end)
     .bind::<Array<Text>, _>(operations)
     .bind::<BigInt, _>(size + 1);
-    let rows: Vec<PageRow> = Prepared(query).load(&mut conn).await?;
+    let rows: Vec<PageRow> = PreparedQuery(query).load(&mut conn).await?;
     let fitting = rows.iter().take_while(|row| row.bytes_before < MAX_PAGE_BYTES).count();
     let records = records_of(rows.into_iter().map(|row| row.record).collect())?;
     Ok((records, size.min(i64::try_from(fitting).unwrap_or(size))))
@@ -189,7 +189,7 @@ pub async fn row_at<T: DeserializeOwned>(
     ))
     .bind::<SqlUuid, _>(id)
     .bind::<Timestamptz, _>(at);
-    Ok(rows_of(&Prepared(query).load(&mut conn).await?)?.pop())
+    Ok(rows_of(&PreparedQuery(query).load(&mut conn).await?)?.pop())
 }
 
 /// The table expression `past`, for [`rows_at`] and [`bounded_rows_at`]: the rows of the project `$1` at the time `$2`
@@ -229,7 +229,7 @@ pub async fn rows_at<T: DeserializeOwned>(
     .bind::<Timestamptz, _>(at)
     .bind::<SqlUuid, _>(after)
     .bind::<BigInt, _>(at_most);
-    rows_of(&Prepared(query).load(&mut conn).await?)
+    rows_of(&PreparedQuery(query).load(&mut conn).await?)
 }
 
 /// As [`PastRow`], with the number of rows within the limit of the query.
@@ -252,7 +252,7 @@ pub async fn bounded_rows_at<T: DeserializeOwned>(
     (project_id, at): (Uuid, DateTime<Utc>),
     after: Uuid,
     at_most: i64,
-) -> Result<Bounded<T>> {
+) -> Result<TruncatedRows<T>> {
     wait_for_writers(conn, at).await?;
     let query = sql_query(format!(
         "WITH {}, \
@@ -268,12 +268,12 @@ pub async fn bounded_rows_at<T: DeserializeOwned>(
     .bind::<Timestamptz, _>(at)
     .bind::<SqlUuid, _>(after)
     .bind::<BigInt, _>(at_most);
-    let rows: Vec<BoundedPastRow> = Prepared(query).load(&mut conn).await?;
+    let rows: Vec<BoundedPastRow> = PreparedQuery(query).load(&mut conn).await?;
     let found = rows.as_slice().first().and_then(|row| row.found).unwrap_or_default();
     let is_partial = usize::try_from(found).is_ok_and(|found| found > rows.len());
     let rows: Vec<PastRow> = rows.into_iter().map(|row| row.past).collect();
     let rows = rows_of(&rows)?;
-    Ok(Bounded { rows, is_partial })
+    Ok(TruncatedRows { rows, is_partial })
 }
 
 fn rows_of<T: DeserializeOwned>(rows: &[PastRow]) -> Result<Vec<T>> {

@@ -10,12 +10,12 @@ mod incarnation;
 mod lag;
 pub mod positions;
 mod records;
-mod settled;
 mod signal;
+mod wait_for_writers;
 
 pub use envelope::resource_types;
 pub use history::{
-    Bounded, HistoryFilter, bounded_history, bounded_rows_at, project_history, row_at, rows_at,
+    HistoryFilter, TruncatedRows, bounded_history, bounded_rows_at, project_history, row_at, rows_at,
 };
 pub use lag::Lag;
 pub use records::{Operation, Record};

@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Cursor, incarnation};
-use crate::database::Prepared;
+use crate::database::PreparedQuery;
 use crate::error::{Error, Result};
 use crate::etag::RowVersion;
 
@@ -252,7 +252,7 @@ fn bounds_of(schema: &str) -> String {
 pub(super) async fn bounds(mut conn: &AsyncPgConnection, schema: &'static str) -> Result<Bounds> {
     let bounds = bounds_of(schema);
     let query = sql_query(format!("SELECT {bounds} FROM {schema}.change_log_horizon h"));
-    Ok(Prepared(query).get_result::<BoundsRow>(&mut conn).await?.into())
+    Ok(PreparedQuery(query).get_result::<BoundsRow>(&mut conn).await?.into())
 }
 
 /// The next batch of changes after a position, of ended transactions. One statement, so that changes, horizon and head
@@ -270,9 +270,9 @@ pub(super) async fn read_batch(
         .bind::<BigInt, _>(after.transaction_id)
         .bind::<BigInt, _>(after.position);
     let rows: Vec<FoundRow> = match scope {
-        Scope::Project(project) => Prepared(query.bind::<SqlUuid, _>(project)).load(&mut conn).await?,
+        Scope::Project(project) => PreparedQuery(query.bind::<SqlUuid, _>(project)).load(&mut conn).await?,
         Scope::Projects(projects) => {
-            Prepared(query.bind::<Array<SqlUuid>, _>(projects)).load(&mut conn).await?
+            PreparedQuery(query.bind::<Array<SqlUuid>, _>(projects)).load(&mut conn).await?
         }
     };
     into_batch(rows, after)

@@ -89,7 +89,7 @@ pub struct LimitOptions {
     #[arg(long, env = "DAFNCK_AUTHENTICATION_FAILURES_PER_SECOND",
           default_value_t = DEFAULT_AUTHENTICATION_FAILURES_PER_SECOND, value_parser = value_parser!(u32).range(1..))]
     pub authentication_failures_per_second: u32,
-    /// Seconds after which a connection is closed once its calls have ended, so that clients connect anew and find
+    /// Seconds after which a connection is closed once its calls have ended, so that clients connect again and find
     /// replicas that were added meanwhile
     #[arg(long, env = "DAFNCK_CONNECTION_AGE_SECONDS", default_value_t = DEFAULT_CONNECTION_AGE_SECONDS,
           value_parser = value_parser!(u32).range(1..))]

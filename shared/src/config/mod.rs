@@ -169,7 +169,7 @@ fn local_url(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// Certificates, as PEM files; they are read anew when they change. Without them the service speaks plain text, for a
+/// Certificates, as PEM files; they are read again when they change. Without them the service speaks plain text, for a
 /// loopback or a mesh.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TlsOptions {

@@ -62,7 +62,7 @@ impl Deref for Connection {
 }
 
 /// Makes connections for the pool.
-pub struct Manager {
+pub struct ConnectionManager {
     config: tokio_postgres::Config,
     /// How long a statement may take before it is logged; `None` for connections outside of pools.
     slow: Option<Duration>,
@@ -71,7 +71,7 @@ pub struct Manager {
     read_only: ReadOnlySince,
 }
 
-impl Manager {
+impl ConnectionManager {
     pub(super) fn new(url: &Secret, options: &DatabaseOptions) -> anyhow::Result<Self> {
         let DatabaseUrl { mut config, encrypted, authorities } =
             DatabaseUrl::parse(url, options.database_tls_ca.clone())?;
@@ -81,7 +81,7 @@ impl Manager {
     }
 }
 
-impl Manager {
+impl ConnectionManager {
     /// For a pool: logs slow statements, and connects only to a server that takes writes.
     pub(super) fn of_pool(mut self, slow: Duration) -> Self {
         self.slow = Some(slow);
@@ -117,7 +117,7 @@ impl Authorities {
     }
 }
 
-impl bb8::ManageConnection for Manager {
+impl bb8::ManageConnection for ConnectionManager {
     type Connection = Connection;
     type Error = ConnectionError;
 
@@ -174,7 +174,7 @@ pub async fn connect_with_options(
     options: &DatabaseOptions,
 ) -> anyhow::Result<AsyncPgConnection> {
     use bb8::ManageConnection;
-    Ok(Manager::new(url, options)?.connect().await?.inner)
+    Ok(ConnectionManager::new(url, options)?.connect().await?.inner)
 }
 
 /// Waits until the database accepts TCP connections, for 15 seconds at most. Errors are left to the attempt to connect.

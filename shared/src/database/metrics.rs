@@ -8,7 +8,7 @@ use bb8::Pool;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
 
-use super::connection::Manager;
+use super::connection::ConnectionManager;
 use crate::telemetry;
 
 /// Upper bounds in seconds: a connection is mostly free at once.
@@ -24,7 +24,7 @@ pub(super) struct PoolMetrics {
 
 impl PoolMetrics {
     /// Of the pool of this name; its size and use are read whenever metrics are exported.
-    pub(super) fn of(pool: &Pool<Manager>, name: &str, max_connections: u32) -> Self {
+    pub(super) fn of(pool: &Pool<ConnectionManager>, name: &str, max_connections: u32) -> Self {
         let named = KeyValue::new("db.client.connection.pool.name", Arc::<str>::from(name));
         observe(pool.clone(), named.clone(), max_connections);
         let meter = telemetry::meter();
@@ -52,7 +52,7 @@ impl PoolMetrics {
     }
 }
 
-fn observe(pool: Pool<Manager>, named: KeyValue, max_connections: u32) {
+fn observe(pool: Pool<ConnectionManager>, named: KeyValue, max_connections: u32) {
     let meter = telemetry::meter();
     let limit = [named.clone()];
     meter

@@ -29,13 +29,13 @@ use uuid::Uuid;
 
 use metrics::PoolMetrics;
 
-pub use connection::{Connection, Manager, connect, connect_with_options, wait_until_reachable};
+pub use connection::{Connection, ConnectionManager, connect, connect_with_options, wait_until_reachable};
 pub use diesel_async::AsyncPgConnection;
 pub use errors::{Constraint, Rule, constraint_of, detail_of, explain};
 pub use gathered_query::{ColumnsOf, GatheredColumns, GatheredQuery};
 pub use gathered_reads::GatheredReads;
 pub use page_by_bytes::{PageByBytes, end_page_by_bytes};
-pub use prepared::{Prepared, Typed};
+pub use prepared::{PreparedQuery, TypedQuery};
 pub use transaction::{Transaction, literal};
 pub use url::DatabaseUrl;
 
@@ -54,7 +54,7 @@ const BACKGROUND_STATEMENT_TIMEOUT_MS: u64 = 60_000;
 /// A pool of connections under one role.
 #[derive(Clone)]
 pub struct Database {
-    pool: Pool<Manager>,
+    pool: Pool<ConnectionManager>,
     metrics: PoolMetrics,
 }
 
@@ -78,7 +78,7 @@ impl Database {
         max_connections: u32,
         slow: Duration,
     ) -> anyhow::Result<Self> {
-        let manager = Manager::new(url, options)?.of_pool(slow);
+        let manager = ConnectionManager::new(url, options)?.of_pool(slow);
         let name = manager.role().to_owned();
         let pool = Pool::builder()
             .max_size(max_connections)
@@ -144,7 +144,7 @@ impl Database {
         ))
     }
 
-    async fn connection(&self) -> Result<PooledConnection<'static, Manager>> {
+    async fn connection(&self) -> Result<PooledConnection<'static, ConnectionManager>> {
         let asked = Instant::now();
         let connection = self.pool.get_owned().await;
         self.metrics.record_wait(asked.elapsed(), connection.is_ok());

@@ -14,8 +14,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
-use super::Prepared;
-use super::connection::{Connection, Manager};
+use super::PreparedQuery;
+use super::connection::{Connection, ConnectionManager};
 use crate::error::{Error, Result};
 
 const COMMIT: &str = "COMMIT";
@@ -26,12 +26,12 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 /// A transaction. Dropping it without an end rolls it back.
 pub struct Transaction {
     /// Taken out at the end; see [`Transaction::drop`].
-    connection: Option<PooledConnection<'static, Manager>>,
+    connection: Option<PooledConnection<'static, ConnectionManager>>,
 }
 
 impl Transaction {
     /// Sends the opening statements without waiting for their answer.
-    pub(super) fn begin(connection: PooledConnection<'static, Manager>, opening: &str) -> Self {
+    pub(super) fn begin(connection: PooledConnection<'static, ConnectionManager>, opening: &str) -> Self {
         send(&connection, opening);
         Self { connection: Some(connection) }
     }
@@ -113,11 +113,11 @@ impl Transaction {
     pub fn commit_with<'query, Q, T>(self, query: Q) -> BoxFuture<'query, QueryResult<Vec<T>>>
     where
         Q: QueryFragment<Pg> + Send + 'query,
-        Prepared<Q>: for<'c> LoadQuery<'query, &'c AsyncPgConnection, T>,
+        PreparedQuery<Q>: for<'c> LoadQuery<'query, &'c AsyncPgConnection, T>,
         T: Send + 'query,
     {
         // An update's text depends on the fields that it sets, so there are few; Diesel would prepare each time again.
-        Box::pin(self.run_with_commit(Prepared(query)))
+        Box::pin(self.run_with_commit(PreparedQuery(query)))
     }
 
     async fn run_with_commit<'query, Q, T>(mut self, query: Q) -> QueryResult<Vec<T>>

@@ -12,11 +12,11 @@ mod mailer;
 mod message;
 mod options;
 mod outbox;
-mod words;
+mod plain_text;
 
 pub use lettre::message::Mailbox;
 pub use mailer::{Mailer, SEND_TIMEOUT};
 pub use message::{MAX_SUBJECT_CHARS, MAX_TEXT_BYTES, Mail};
 pub use options::{Destination, MailOptions};
 pub use outbox::{MAX_ATTEMPTS, NOTHING, Outbox, QueuedMail};
-pub use words::plain_words;
+pub use plain_text::plain_words;

@@ -70,7 +70,7 @@ pub struct QueuedMail {
 
 /// A mail that this process has claimed.
 #[derive(QueryableByName)]
-struct Claimed {
+struct ClaimedMail {
     #[diesel(embed)]
     mail: QueuedMail,
     #[diesel(sql_type = Integer)]
@@ -151,7 +151,7 @@ impl Outbox {
         Ok(full)
     }
 
-    async fn claim(&self, worker: &Database) -> Result<Vec<Claimed>> {
+    async fn claim(&self, worker: &Database) -> Result<Vec<ClaimedMail>> {
         let tx = worker.begin_background().await?;
         let query = sql_query(format!(
             "UPDATE {schema}.mail_outbox SET attempts = attempts + 1, next_attempt_at = $1 + make_interval(secs => \
@@ -169,11 +169,11 @@ impl Outbox {
     /// Sends a mail. Returns whether it can be deleted: it was sent, or it is given up.
     async fn try_to_send(
         &self,
-        claimed: &Claimed,
+        claimed: &ClaimedMail,
         mailer: &Mailer,
         write: &(impl Fn(&QueuedMail) -> Result<Mail> + Sync),
     ) -> bool {
-        let Claimed { mail, attempts } = claimed;
+        let ClaimedMail { mail, attempts } = claimed;
         let (id, kind) = (mail.id, mail.kind.as_str());
         if kind == NOTHING {
             return true;

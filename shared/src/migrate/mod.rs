@@ -5,13 +5,13 @@
 //! says what to do. An advisory lock makes concurrent runners wait for each other. A step whose `preflight.sql`
 //! finds rows that would break it is refused with their names, before it changes anything.
 
-mod adoption;
 mod apply;
 mod plan;
 mod schema_migrations;
 mod sets;
+mod transaction_ids;
 
-pub use plan::{Applied, Plan, PlanError, Step};
+pub use plan::{AppliedMigration, Plan, PlanError, Step};
 pub use sets::{Migration, Set};
 
 use anyhow::Context;
@@ -28,7 +28,7 @@ pub async fn up(url: &Secret, set: &Set) -> anyhow::Result<usize> {
     let mut conn = open(url, set).await?;
     let plan = Plan::up(set, &schema_migrations::read(&mut conn, set).await?)?;
     let steps = run(&mut conn, set, &plan).await?;
-    adoption::adopt(&mut conn, set).await?;
+    transaction_ids::reassign(&mut conn, set).await?;
     Ok(steps)
 }
 
@@ -51,7 +51,7 @@ pub async fn down(url: &Secret, set: &Set, to_version: i32) -> anyhow::Result<us
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn applied(url: &Secret, set: &Set) -> anyhow::Result<Vec<Applied>> {
+pub async fn applied(url: &Secret, set: &Set) -> anyhow::Result<Vec<AppliedMigration>> {
     let mut conn = open(url, set).await?;
     schema_migrations::read(&mut conn, set).await
 }

@@ -4,7 +4,7 @@ use super::{Migration, Set};
 
 /// A row of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
+pub struct AppliedMigration {
     /// The number of the migration.
     pub version: i32,
     /// The name of its directory.
@@ -72,7 +72,7 @@ impl Plan {
     ///
     /// # Errors
     /// When the ledger does not fit the scripts.
-    pub fn up(set: &Set, applied: &[Applied]) -> anyhow::Result<Self> {
+    pub fn up(set: &Set, applied: &[AppliedMigration]) -> anyhow::Result<Self> {
         let known = set.migrations()?;
         check(set.name, &known, applied)?;
         let steps = known.into_iter().skip(applied.len()).map(|migration| Step {
@@ -89,7 +89,7 @@ impl Plan {
     ///
     /// # Errors
     /// When the ledger does not fit the scripts.
-    pub fn down(set: &Set, applied: &[Applied], to_version: i32) -> anyhow::Result<Self> {
+    pub fn down(set: &Set, applied: &[AppliedMigration], to_version: i32) -> anyhow::Result<Self> {
         let known = set.migrations()?;
         check(set.name, &known, applied)?;
         let steps = known
@@ -108,7 +108,7 @@ impl Plan {
     }
 }
 
-fn check(set: &'static str, known: &[Migration], applied: &[Applied]) -> Result<(), PlanError> {
+fn check(set: &'static str, known: &[Migration], applied: &[AppliedMigration]) -> Result<(), PlanError> {
     for (version, migration) in (1..).zip(known) {
         if migration.version != version {
             return Err(PlanError::Gap { set, version: migration.version });
@@ -140,8 +140,9 @@ mod tests {
             .map(|name| Set::from_directory(name, false, &migrations.join(name)))
     }
 
-    fn all_applied(set: &Set) -> Vec<Applied> {
-        let row = |m: Migration| Applied { version: m.version, checksum: m.checksum(), name: m.name };
+    fn all_applied(set: &Set) -> Vec<AppliedMigration> {
+        let row =
+            |m: Migration| AppliedMigration { version: m.version, checksum: m.checksum(), name: m.name };
         set.migrations().unwrap().into_iter().map(row).collect()
     }
 
@@ -169,7 +170,7 @@ mod tests {
         let mut gap = all_applied(set);
         gap[0].version += 1;
         let mut future = all_applied(set);
-        future.push(Applied {
+        future.push(AppliedMigration {
             version: known.len() as i32 + 1,
             name: "9999_x".into(),
             checksum: String::new(),

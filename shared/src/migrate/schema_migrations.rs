@@ -4,7 +4,7 @@ use diesel::sql_types::{Integer, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::{Applied, Set, Step};
+use super::{AppliedMigration, Set, Step};
 
 /// Key of the advisory lock under which migrations run, the same for every set, and none that a script's functions
 /// take: whoever calls those would wait for the end of the migration.
@@ -54,14 +54,15 @@ struct Row {
     checksum: String,
 }
 
-pub(super) async fn read(conn: &mut AsyncPgConnection, set: &Set) -> anyhow::Result<Vec<Applied>> {
+pub(super) async fn read(conn: &mut AsyncPgConnection, set: &Set) -> anyhow::Result<Vec<AppliedMigration>> {
     let rows: Vec<Row> = sql_query(format!(
         r#"SELECT version, name, checksum FROM "{}".schema_migrations ORDER BY version"#,
         set.name
     ))
     .load(conn)
     .await?;
-    let applied = |row: Row| Applied { version: row.version, name: row.name, checksum: row.checksum };
+    let applied =
+        |row: Row| AppliedMigration { version: row.version, name: row.name, checksum: row.checksum };
     Ok(rows.into_iter().map(applied).collect())
 }
 

@@ -20,7 +20,7 @@ const CONNECTIONS: u32 = 4;
 /// Connections to a cluster: each has a connection to every node.
 const CLUSTER_CONNECTIONS: u32 = 1;
 
-pub(super) type Pool = bb8::Pool<Manager>;
+pub(super) type Pool = bb8::Pool<ConnectionManager>;
 
 /// `demoted` is told of every connection that leads to a replica.
 pub(super) fn build(address: Arc<Address>, demoted: Arc<watch::Sender<()>>) -> Pool {
@@ -28,7 +28,7 @@ pub(super) fn build(address: Arc<Address>, demoted: Arc<watch::Sender<()>>) -> P
         .max_size(if address.is_cluster { CLUSTER_CONNECTIONS } else { CONNECTIONS })
         .connection_timeout(OPERATION_TIMEOUT)
         .retry_connection(false)
-        .build_unchecked(Manager { address, demoted })
+        .build_unchecked(ConnectionManager { address, demoted })
 }
 
 /// A connection to use until `deadline`.
@@ -73,12 +73,12 @@ impl Connection {
 /// Makes connections, and replaces those that an operation found broken. bb8-redis's own manager would ask
 /// with a PING, one more round trip, each time.
 #[derive(Clone)]
-pub(super) struct Manager {
+pub(super) struct ConnectionManager {
     address: Arc<Address>,
     demoted: Arc<watch::Sender<()>>,
 }
 
-impl ManageConnection for Manager {
+impl ManageConnection for ConnectionManager {
     type Connection = Connection;
     type Error = RedisError;
 

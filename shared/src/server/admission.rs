@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::bytes_in_flight::BytesInFlight;
 use super::request_failure::RequestFailure;
-use super::shares::{Owner, Share, Shares};
+use super::shares::{Owner, Permit, Shares};
 use crate::config::{LimitOptions, ShareLimits};
 use crate::error::{Error, ErrorReason};
 
@@ -14,7 +14,7 @@ const OVERLOAD_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Which limit a call counts for.
 #[derive(Clone, Copy)]
-pub(super) enum PlaceKind {
+pub(super) enum CallKind {
     /// A unary call.
     Call,
     /// A stream, of the API or of the infrastructure.
@@ -26,13 +26,13 @@ pub(super) enum PlaceKind {
 
 /// What a call holds until the last byte of its answer is sent.
 pub(super) struct CallResources {
-    places: Vec<Share>,
+    places: Vec<Permit>,
     pub(super) bytes: BytesInFlight,
     pub(super) failure: RequestFailure,
 }
 
 impl CallResources {
-    pub(super) fn add(&mut self, place: Share) {
+    pub(super) fn add(&mut self, place: Permit) {
         self.places.push(place);
     }
 }
@@ -57,11 +57,11 @@ impl Admission {
     }
 
     /// A place, or a refusal at once: waiting would only add to the load.
-    pub(super) fn take(&self, kind: PlaceKind, owner: Owner) -> Result<Share, Error> {
+    pub(super) fn take(&self, kind: CallKind, owner: Owner) -> Result<Permit, Error> {
         let places = match kind {
-            PlaceKind::Call => &self.calls,
-            PlaceKind::Stream => &self.streams,
-            PlaceKind::Probe => &self.probes,
+            CallKind::Call => &self.calls,
+            CallKind::Stream => &self.streams,
+            CallKind::Probe => &self.probes,
         };
         places.take(owner, 1).ok_or(Error::Exhausted {
             reason: ErrorReason::Overloaded,
@@ -74,7 +74,7 @@ impl Admission {
     }
 
     /// The resources of a call.
-    pub(super) fn begin(&self, kind: PlaceKind, owner: Owner) -> Result<CallResources, Error> {
+    pub(super) fn begin(&self, kind: CallKind, owner: Owner) -> Result<CallResources, Error> {
         let places = vec![self.take(kind, owner)?];
         let bytes = BytesInFlight::new(self.bytes.clone(), owner);
         Ok(CallResources { places, bytes, failure: RequestFailure::default() })

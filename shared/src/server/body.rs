@@ -19,9 +19,9 @@ use tracing::Span;
 
 use super::admission::CallResources;
 use super::bytes_in_flight::HeldBytes;
-use super::call_life::CallLife;
 use super::codec_errors;
 use super::metrics::Measurement;
+use super::task_deadline::TaskDeadline;
 use crate::error::Error;
 
 /// Largest piece of a frame. Pieces are multiples of 3 bytes, so that gRPC-Web's base64 has no padding between them.
@@ -40,20 +40,20 @@ pub(super) struct OpenCall {
     pub(super) ending: Option<BoxFuture<'static, Error>>,
     /// `None` for a call that was refused.
     pub(super) resources: Option<CallResources>,
-    pub(super) timing: Timing,
+    pub(super) timing: ReadDeadline,
 }
 
 /// Until when the answer of a call must have been read.
-pub(super) struct Timing {
-    life: Option<Arc<CallLife>>,
+pub(super) struct ReadDeadline {
+    life: Option<Arc<TaskDeadline>>,
     deadline: Instant,
     stall_timeout: Duration,
 }
 
-impl Timing {
+impl ReadDeadline {
     /// Of the call whose task this is called in.
     pub(super) fn new(deadline: Instant, stall_timeout: Duration) -> Self {
-        let timing = Self { life: CallLife::current(), deadline, stall_timeout };
+        let timing = Self { life: TaskDeadline::current(), deadline, stall_timeout };
         timing.note_progress();
         timing
     }
@@ -77,10 +77,10 @@ impl Timing {
     }
 }
 
-impl Drop for Timing {
+impl Drop for ReadDeadline {
     fn drop(&mut self) {
         if let Some(life) = &self.life {
-            life.end_never();
+            life.clear_deadline();
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::shares::{Owner, Share, Shares};
+use super::shares::{Owner, Permit, Shares};
 use crate::error::{Error, ErrorReason, Result};
 
 /// Smaller messages are not counted: the limit on concurrent calls bounds them.
@@ -19,12 +19,12 @@ struct Call {
     shares: Shares,
     owner: Owner,
     /// The message that arrives, or that the handler works on.
-    request: Mutex<Option<Share>>,
+    request: Mutex<Option<Permit>>,
 }
 
 /// Bytes that count until they are dropped.
 #[derive(Default)]
-pub struct HeldBytes(Option<Share>);
+pub struct HeldBytes(Option<Permit>);
 
 impl BytesInFlight {
     pub(super) fn new(shares: Shares, owner: Owner) -> Self {

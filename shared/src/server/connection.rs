@@ -21,13 +21,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 use tower::ServiceExt as _;
 
-use super::call_life::live;
 use super::limits::{
     CONNECTION_AGE_GRACE, CONNECTION_WINDOW_BYTES, MAX_ERROR_RESET_STREAMS, MAX_HEADER_BYTES,
     MAX_PENDING_RESET_STREAMS, MAX_STREAMS_PER_CONNECTION, SEND_BUFFER_BYTES, STREAM_WINDOW_BYTES,
 };
 use super::protocol::HttpService;
 use super::stalled_writes::StalledWrites;
+use super::task_deadline::run_until_deadline;
 use crate::config::LimitOptions;
 
 const HTTP2_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -51,7 +51,7 @@ struct CallExecutor;
 
 impl<Call: Future<Output = ()> + Send + 'static> Executor<Call> for CallExecutor {
     fn execute(&self, call: Call) {
-        tokio::spawn(live(call));
+        tokio::spawn(run_until_deadline(call));
     }
 }
 
@@ -79,7 +79,7 @@ impl ConnectionServer {
         let mut asked_to_end = pin!(self.asked_to_end(&called));
         let (mut is_asked, mut is_silent) = (false, false);
         // A connection over HTTP/1.1 works on its calls itself, and so lives as they do.
-        live(async {
+        run_until_deadline(async {
             loop {
                 tokio::select! {
                     outcome = &mut connection => {

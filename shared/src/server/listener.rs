@@ -28,7 +28,7 @@ pub(super) async fn accept(
     listener: TcpListener,
     tls: Option<ServerTls>,
     server: Arc<ConnectionServer>,
-    places: &ConnectionPlaces,
+    places: &ConnectionLimits,
     shutdown: &CancellationToken,
 ) {
     let mut incoming =
@@ -69,12 +69,12 @@ pub(super) async fn accept(
 }
 
 /// The connections that a server has, and that each address has.
-pub(super) struct ConnectionPlaces {
+pub(super) struct ConnectionLimits {
     shares: Shares,
     clients: ClientAddress,
 }
 
-impl ConnectionPlaces {
+impl ConnectionLimits {
     pub(super) fn new(limits: &LimitOptions, clients: ClientAddress) -> Self {
         let allowed = open_files() / OPEN_FILES_DIVISOR;
         let total = allowed.clamp(1, limits.max_connections.into());

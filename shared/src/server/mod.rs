@@ -3,7 +3,6 @@
 mod admission;
 mod body;
 mod bytes_in_flight;
-mod call_life;
 mod caller_slots;
 mod client_address;
 mod codec_errors;
@@ -24,6 +23,7 @@ mod request_failure;
 mod shares;
 mod stack;
 mod stalled_writes;
+mod task_deadline;
 #[cfg(test)]
 mod tests;
 
@@ -56,7 +56,7 @@ use client_address::ClientAddress;
 use connection::ConnectionServer;
 use health::Health;
 use info::ServerInfoHandler;
-use listener::ConnectionPlaces;
+use listener::ConnectionLimits;
 use reflection::{COMMON_PACKAGES, packages_of, services_in};
 use stack::Stack;
 
@@ -110,7 +110,7 @@ pub async fn serve(
     health.report_alive().await;
 
     let clients = ClientAddress::new(&parts.proxies);
-    let places = ConnectionPlaces::new(&parts.limits, clients.clone());
+    let places = ConnectionLimits::new(&parts.limits, clients.clone());
     let packages: Vec<String> = parts
         .services
         .iter()

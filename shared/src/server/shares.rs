@@ -36,11 +36,11 @@ pub(super) struct Shares(Arc<Inner>);
 
 struct Inner {
     limits: ShareLimits,
-    used: Mutex<Used>,
+    used: Mutex<Usage>,
 }
 
 #[derive(Default)]
-struct Used {
+struct Usage {
     /// By everybody.
     total: u64,
     /// By all but services and operators.
@@ -49,7 +49,7 @@ struct Used {
 }
 
 /// A part of the resource, which is given back when it is dropped.
-pub(super) struct Share {
+pub(super) struct Permit {
     shares: Shares,
     owner: Owner,
     amount: u64,
@@ -61,17 +61,17 @@ impl Shares {
     }
 
     /// Takes a share, or nothing if it would exceed a limit. It never waits: waiting would only add to the load.
-    pub(super) fn take(&self, owner: Owner, amount: u64) -> Option<Share> {
-        let mut share = Share { shares: self.clone(), owner, amount: 0 };
+    pub(super) fn take(&self, owner: Owner, amount: u64) -> Option<Permit> {
+        let mut share = Permit { shares: self.clone(), owner, amount: 0 };
         share.resize(amount).then_some(share)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Used> {
+    fn lock(&self) -> MutexGuard<'_, Usage> {
         self.0.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Share {
+impl Permit {
     /// Changes the amount; returns whether the limits allow it.
     pub(super) fn resize(&mut self, amount: u64) -> bool {
         let mut used = self.shares.lock();
@@ -84,13 +84,13 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.shares.lock().replace(self.owner, self.amount, 0);
     }
 }
 
-impl Used {
+impl Usage {
     fn has_room(&self, limits: &ShareLimits, owner: Owner, more: u64) -> bool {
         let own = self.by_owner.get(&owner).copied().unwrap_or_default().saturating_add(more);
         let fits = self.total.saturating_add(more) <= limits.total;

@@ -19,8 +19,8 @@ use tonic::Status;
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tracing::{Instrument as _, Span};
 
-use super::admission::{Admission, CallResources, PlaceKind};
-use super::body::{OpenCall, Timing};
+use super::admission::{Admission, CallKind, CallResources};
+use super::body::{OpenCall, ReadDeadline};
 use super::caller_slots::CallerSlots;
 use super::client_address::ClientAddress;
 use super::deadline::Deadline;
@@ -80,11 +80,11 @@ impl Method {
         }
     }
 
-    fn place_kind(self) -> PlaceKind {
+    fn place_kind(self) -> CallKind {
         match self {
-            Self::HealthCheck => PlaceKind::Probe,
-            _ if self.is_streaming() => PlaceKind::Stream,
-            _ => PlaceKind::Call,
+            Self::HealthCheck => CallKind::Probe,
+            _ if self.is_streaming() => CallKind::Stream,
+            _ => CallKind::Call,
         }
     }
 
@@ -103,14 +103,14 @@ impl Method {
 }
 
 /// What an admitted call holds until it has ended.
-struct Admitted {
+struct AdmittedCall {
     resources: CallResources,
     /// Of a stream: completes when the token that opened it no longer works.
     token_ended: Option<BoxFuture<'static, Error>>,
 }
 
 /// A response, and what its call holds.
-type AdmittedResponse = Result<(Response, Admitted), Status>;
+type AdmittedResponse = Result<(Response, AdmittedCall), Status>;
 
 impl Stack {
     pub(super) fn new(
@@ -156,12 +156,12 @@ impl Stack {
             context: context.clone(),
             ending,
             resources: None,
-            timing: Timing::new(deadline.0, stack.limits.stall_timeout()),
+            timing: ReadDeadline::new(deadline.0, stack.limits.stall_timeout()),
         };
 
         let answer = stack.catch_panic(method, deadline, &mut open.ending, request, next);
         match answer.with_context(context).instrument(span).await {
-            Ok((response, Admitted { resources, token_ended })) => {
+            Ok((response, AdmittedCall { resources, token_ended })) => {
                 open.resources = Some(resources);
                 if let Some(token_ended) = token_ended {
                     open.ending = open.ending.take().map(|ending| first_of(ending, token_ended));
@@ -222,7 +222,7 @@ impl Stack {
             Method::HealthCheck | Method::InfrastructureStream(_) => {
                 let resources = self.admission.begin(method.place_kind(), Owner::peer(peer))?;
                 let request = self.limit_body(method, request, &resources);
-                return Ok((next.run(request).await, Admitted { resources, token_ended: None }));
+                return Ok((next.run(request).await, AdmittedCall { resources, token_ended: None }));
             }
             Method::Ruled(rule) => rule,
         };
@@ -246,12 +246,12 @@ impl Stack {
         request.extensions_mut().insert(caller);
         let request = self.limit_body(method, request, &resources);
         if !rule.is_streaming {
-            return Ok((next.run(request).await, Admitted { resources, token_ended: None }));
+            return Ok((next.run(request).await, AdmittedCall { resources, token_ended: None }));
         }
         // A stream ends with the token that opened it, also while it is still being sent to us.
         let mut token_ended = self.authentication.until_ended(token);
         tokio::select! {
-            answer = next.run(request) => Ok((answer, Admitted { resources, token_ended: Some(token_ended) })),
+            answer = next.run(request) => Ok((answer, AdmittedCall { resources, token_ended: Some(token_ended) })),
             error = &mut token_ended => Err(error.into()),
         }
     }

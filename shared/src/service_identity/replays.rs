@@ -18,10 +18,11 @@ const MAX_MARKS: usize = 1_000_000;
 const WINDOW: Duration = Duration::from_secs(2 * CLOCK_TOLERANCE_SECONDS + 1);
 
 /// Of the whole process: several ports accept the same signatures, each service's own and the one of all services.
-static ACCEPTED: LazyLock<Mutex<Accepted>> = LazyLock::new(|| Mutex::new(Accepted::new(Instant::now())));
+static ACCEPTED: LazyLock<Mutex<AcceptedMarks>> =
+    LazyLock::new(|| Mutex::new(AcceptedMarks::new(Instant::now())));
 
 /// The marks of this window and of the one before.
-struct Accepted {
+struct AcceptedMarks {
     began: Instant,
     current: HashSet<Mark>,
     former: HashSet<Mark>,
@@ -33,7 +34,7 @@ pub(super) fn is_new(signature: &[u8]) -> bool {
     ACCEPTED.lock().unwrap_or_else(PoisonError::into_inner).insert(mark, Instant::now())
 }
 
-impl Accepted {
+impl AcceptedMarks {
     fn new(began: Instant) -> Self {
         Self { began, current: HashSet::new(), former: HashSet::new() }
     }
@@ -56,7 +57,7 @@ mod tests {
     #[test]
     fn a_mark_is_remembered_for_one_window_at_least_and_two_at_most() {
         let start = Instant::now();
-        let mut accepted = Accepted::new(start);
+        let mut accepted = AcceptedMarks::new(start);
         let at = |seconds| start + Duration::from_secs(seconds);
         assert!(accepted.insert([1; 8], at(120)));
         assert!(!accepted.insert([1; 8], at(120)));

@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 use tower::Service;
 
 use super::pem::{authorities, certificates, key};
-use super::reloaded::Reloaded;
+use super::reloading_file::ReloadingFile;
 use crate::config::TlsOptions;
 
 /// A client that trusts these authorities (without any, those of the machine) and shows no certificate.
@@ -49,7 +49,7 @@ fn sibling_config(options: &TlsOptions) -> anyhow::Result<ClientConfig> {
 /// Connects to siblings, with the certificates that are in the files at that time.
 #[derive(Clone)]
 pub(crate) struct SiblingConnector {
-    config: Arc<Reloaded<ClientConfig>>,
+    config: Arc<ReloadingFile<ClientConfig>>,
     timeout: Duration,
 }
 
@@ -60,7 +60,7 @@ impl SiblingConnector {
         let files = [&options.tls_certificate, &options.tls_key, &options.tls_ca];
         let files = files.into_iter().flatten().cloned().collect();
         let options = options.clone();
-        let config = Arc::new(Reloaded::new(files, move || sibling_config(&options))?);
+        let config = Arc::new(ReloadingFile::new(files, move || sibling_config(&options))?);
         Ok(Self { config, timeout })
     }
 }

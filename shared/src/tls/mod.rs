@@ -8,7 +8,7 @@
 mod client;
 mod expiry;
 mod pem;
-mod reloaded;
+mod reloading_file;
 mod server;
 
 pub(crate) use client::SiblingConnector;

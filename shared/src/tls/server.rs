@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::pem::{authorities, certificates, key};
-use super::reloaded::Reloaded;
+use super::reloading_file::ReloadingFile;
 use crate::config::TlsOptions;
 
 /// How long a handshake may take.
@@ -20,7 +20,7 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The server's certificate, as its files are now.
 #[derive(Clone)]
-pub(crate) struct ServerTls(Arc<Reloaded<ServerConfig>>);
+pub(crate) struct ServerTls(Arc<ReloadingFile<ServerConfig>>);
 
 impl ServerTls {
     /// `None` for a server that speaks plain text.
@@ -34,7 +34,7 @@ impl ServerTls {
         let files = [&options.tls_certificate, &options.tls_key, &options.tls_client_ca];
         let files = files.into_iter().flatten().cloned().collect();
         let options = options.clone();
-        Ok(Some(Self(Arc::new(Reloaded::new(files, move || server_config(&options))?))))
+        Ok(Some(Self(Arc::new(ReloadingFile::new(files, move || server_config(&options))?))))
     }
 
     /// The connection after its handshake; `None` if that fails or takes too long.

@@ -3,13 +3,15 @@
 //! Each check returns the value it made of a field, or a placeholder after noting a violation, so that the
 //! checks of a message stand one below the other; [`Violations::finish`] then refuses or lets pass.
 
+mod characters;
 mod email;
 mod mask;
+mod project_key;
 mod time;
-mod visible;
 
 pub use email::{MAX_EMAIL_CHARS, ascii_domain, normal_email, normal_email_prefix, unicode_domain};
 pub use mask::{Mask, Populated};
+pub use project_key::{MAX_PROJECT_KEY_CHARS, is_project_key};
 pub use time::{DurationRange, TimeRange};
 
 use std::collections::HashSet;
@@ -154,9 +156,9 @@ impl Violations {
     /// others, and with something to see.
     pub fn line(&mut self, field: &str, value: String, min: usize, max: usize) -> String {
         let value = self.text(field, value, min, max);
-        let breaks = value.chars().any(visible::breaks_line);
+        let breaks = value.chars().any(characters::breaks_line);
         self.require(!breaks, field, "must not contain control characters, line breaks or bidi controls");
-        let is_blank = !value.chars().any(visible::is_visible);
+        let is_blank = !value.chars().any(characters::is_visible);
         self.require(min == 0 || !is_blank, field, "must not be blank");
         value
     }

@@ -111,12 +111,12 @@ pub struct AttachmentInput {
 /// New values; `None` changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, AsChangeset)]
 #[diesel(table_name = file_attachments)]
-pub struct AttachmentChangeset {
+pub struct AttachmentChange {
     pub filename: Option<String>,
     pub metadata: Option<Value>,
 }
 
-impl AttachmentChangeset {
+impl AttachmentChange {
     /// Drops values that the attachment has already. `None` if nothing changes.
     pub fn without_unchanged(self, attachment: &Attachment) -> Option<Self> {
         let change = Self {

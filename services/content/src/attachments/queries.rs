@@ -10,12 +10,12 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
-use shared::database::{Prepared, Transaction};
+use shared::database::{PreparedQuery, Transaction};
 use shared::error::{Error, Result};
 use shared::page::AfterTime;
 use uuid::Uuid;
 
-use super::{Attachment, AttachmentChangeset, AttachmentTarget, EntityType};
+use super::{Attachment, AttachmentChange, AttachmentTarget, EntityType};
 use crate::storage::ObjectRange;
 
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Attachment>> {
@@ -41,7 +41,7 @@ pub(crate) async fn find_ranges(
     .bind::<SqlUuid, _>(id)
     .bind::<BigInt, _>(range.start)
     .bind::<BigInt, _>(range.end);
-    let parts: Vec<Part> = Prepared(query).load(&mut conn).await?;
+    let parts: Vec<Part> = PreparedQuery(query).load(&mut conn).await?;
     Ok(parts.into_iter().map(|part| part.intersect(&range)).collect())
 }
 
@@ -52,7 +52,7 @@ pub(crate) async fn find_blob_ranges(mut conn: &AsyncPgConnection, sha256: &str)
          JOIN content.blobs b ON b.id = p.blob_id WHERE b.sha256 = $1 ORDER BY p.position",
     )
     .bind::<Text, _>(sha256);
-    let parts: Vec<Part> = Prepared(query).load(&mut conn).await?;
+    let parts: Vec<Part> = PreparedQuery(query).load(&mut conn).await?;
     Ok(parts.into_iter().map(|part| part.intersect(&(0..i64::MAX))).collect())
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn list(
                 .sql(")"),
         );
     }
-    Ok(Prepared(query).load(&mut conn).await?)
+    Ok(PreparedQuery(query).load(&mut conn).await?)
 }
 
 pub(crate) async fn lock(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Attachment>> {
@@ -110,11 +110,11 @@ pub(crate) async fn update(
     tx: Transaction,
     _: &ProjectAccess,
     id: Uuid,
-    change: &AttachmentChangeset,
+    change: &AttachmentChange,
 ) -> Result<Attachment> {
     let query =
         diesel::update(file_attachments::table.find(id)).set(change).returning(Attachment::as_returning());
-    let rows: Vec<Attachment> = tx.commit_with(Prepared(query)).await?;
+    let rows: Vec<Attachment> = tx.commit_with(PreparedQuery(query)).await?;
     rows.into_iter().next().ok_or_else(|| Error::not_found("attachment", id))
 }
 

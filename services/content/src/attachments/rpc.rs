@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use super::targets::{access_target_of, confirm_task_exists, lock_target};
 use super::wire::{DownloadInput, UpdateAttachmentInput, UploadInput, attachment_id};
-use super::{Attachment, AttachmentChangeset, AttachmentTarget, EntityType, queries};
-use crate::access;
+use super::{Attachment, AttachmentChange, AttachmentTarget, EntityType, queries};
+use crate::access_target;
 use crate::handler::ContentHandler;
 use crate::page::to_page;
 use crate::schema::NAME;
@@ -98,7 +98,7 @@ impl ContentHandler {
         input: DownloadInput,
     ) -> Result<(Attachment, Vec<ObjectRange>)> {
         let DownloadInput { id, range } = input;
-        let target = access::attachment(id);
+        let target = access_target::attachment(id);
         let begun = self.authorizer.begin(caller, &target, AttachmentRead, |conn| {
             let range = range.clone();
             async move { futures::try_join!(queries::get(conn, id), queries::find_ranges(conn, id, range)) }
@@ -127,7 +127,7 @@ impl ContentHandler {
         };
         if target.entity_type == EntityType::Task {
             // The attachments of a task tell its project. Only a task without any must be resolved.
-            match list(access::task_with_attachments(target.id)).await {
+            match list(access_target::task_with_attachments(target.id)).await {
                 Err(Error::NotFound { .. }) => {}
                 listed => return listed,
             }
@@ -139,7 +139,9 @@ impl ContentHandler {
         let UpdateAttachmentInput { id, etag, filename, metadata } = input;
         let AuthorizedTransaction { tx, access, found } = self
             .authorizer
-            .begin(caller, &access::attachment(id), AttachmentWrite, |conn| queries::lock(conn, id).boxed())
+            .begin(caller, &access_target::attachment(id), AttachmentWrite, |conn| {
+                queries::lock(conn, id).boxed()
+            })
             .await?;
         access.require(AttachmentRead)?;
         let attachment = or_not_found(found, id)?;
@@ -147,7 +149,7 @@ impl ContentHandler {
         let metadata = metadata
             .map(|change| change.apply_within_limits("metadata", attachment.metadata.clone()))
             .transpose()?;
-        let change = AttachmentChangeset { filename, metadata };
+        let change = AttachmentChange { filename, metadata };
         match change.without_unchanged(&attachment) {
             Some(change) => queries::update(tx, &access, id, &change).await,
             None => Ok(attachment),
@@ -189,7 +191,9 @@ impl ContentHandler {
         let id = attachment_id(&request.into_inner().attachment_id)?;
         let attachment = self
             .authorizer
-            .begin(&caller, &access::attachment(id), AttachmentRead, |conn| queries::get(conn, id).boxed())
+            .begin(&caller, &access_target::attachment(id), AttachmentRead, |conn| {
+                queries::get(conn, id).boxed()
+            })
             .await?
             .finish();
         Ok(Response::new(or_not_found(attachment, id)?.into()))
@@ -229,7 +233,9 @@ impl ContentHandler {
         let id = attachment_id(&id)?;
         let AuthorizedTransaction { tx, access, found } = self
             .authorizer
-            .begin(&caller, &access::attachment(id), AttachmentDelete, |conn| queries::lock(conn, id).boxed())
+            .begin(&caller, &access_target::attachment(id), AttachmentDelete, |conn| {
+                queries::lock(conn, id).boxed()
+            })
             .await?;
         etag::check(&etag, or_not_found(found, id)?.row_version)?;
         queries::delete(tx, &access, id).await?;

@@ -9,7 +9,7 @@ use tonic::Code;
 use uuid::Uuid;
 
 use super::{Attachment, AttachmentTarget, EntityType, queries};
-use crate::{access, documents};
+use crate::{access_target, documents};
 
 /// Asks the task service for the project of a task.
 async fn resolve_task(context: &ServiceContext, id: Uuid) -> Result<Uuid> {
@@ -32,7 +32,7 @@ pub(crate) async fn access_target_of(
 ) -> Result<AccessTarget> {
     Ok(match target.entity_type {
         EntityType::Project => AccessTarget::project(target.id),
-        EntityType::Document => access::document(target.id),
+        EntityType::Document => access_target::document(target.id),
         EntityType::Task => {
             AccessTarget::in_project("task", target.id, resolve_task(context, target.id).await?)
         }

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Integer, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::Prepared;
+use shared::database::PreparedQuery;
 use shared::error::Result;
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ pub(super) async fn release(mut conn: &AsyncPgConnection, blobs: &[Uuid], now: D
     )
     .bind::<Array<SqlUuid>, _>(blobs)
     .bind::<Timestamptz, _>(now);
-    Prepared(query).execute(&mut conn).await?;
+    PreparedQuery(query).execute(&mut conn).await?;
     Ok(())
 }
 
@@ -35,7 +35,7 @@ pub(super) async fn release_unreferenced(mut conn: &AsyncPgConnection, now: Date
          ORDER BY b.id FOR NO KEY UPDATE)",
     )
     .bind::<Timestamptz, _>(now);
-    Prepared(query).execute(&mut conn).await?;
+    PreparedQuery(query).execute(&mut conn).await?;
     Ok(())
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn collect_garbage(
         .bind::<Timestamptz, _>(released_before)
         .bind::<Timestamptz, _>(closed_before)
         .bind::<Integer, _>(BATCH_SIZE);
-    let row: CountRow = Prepared(query).get_result(&mut conn).await?;
+    let row: CountRow = PreparedQuery(query).get_result(&mut conn).await?;
     Ok(row.count)
 }
 

@@ -79,7 +79,7 @@ pub struct NewDocument {
 /// New values; `None` changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, AsChangeset)]
 #[diesel(table_name = documents)]
-pub struct DocumentChangeset {
+pub struct DocumentChange {
     pub title: Option<String>,
     pub content: Option<String>,
     pub content_type: Option<String>,
@@ -87,17 +87,11 @@ pub struct DocumentChangeset {
     pub metadata: Option<Value>,
     /// Number of the version that the change creates.
     pub version: Option<i32>,
-}
-
-/// A new status.
-#[derive(Clone, Debug, PartialEq, AsChangeset)]
-#[diesel(table_name = documents)]
-pub struct StatusChangeset {
-    pub status: DocumentStatus,
+    pub status: Option<DocumentStatus>,
     pub published_at: Option<DateTime<Utc>>,
 }
 
-impl DocumentChangeset {
+impl DocumentChange {
     /// Drops values that the document has already, and sets the next version if title or content changes. `None` if
     /// nothing changes.
     pub fn without_unchanged(self, document: &Document) -> Option<Self> {
@@ -108,7 +102,7 @@ impl DocumentChangeset {
             content_type: self.content_type.filter(|kind| *kind != head.content_type),
             tags: self.tags.filter(|tags| *tags != head.tags),
             metadata: self.metadata.filter(|metadata| *metadata != head.metadata),
-            version: None,
+            ..Self::default()
         };
         if change == Self::default() {
             return None;
@@ -227,28 +221,22 @@ mod tests {
     fn only_title_and_content_create_a_version() {
         let document = document();
         let version =
-            |change: DocumentChangeset| change.without_unchanged(&document).and_then(|change| change.version);
-        assert_eq!(
-            version(DocumentChangeset { title: Some("new".to_owned()), ..Default::default() }),
-            Some(4)
-        );
-        assert_eq!(
-            version(DocumentChangeset { content: Some(String::new()), ..Default::default() }),
-            Some(4)
-        );
-        assert_eq!(version(DocumentChangeset { tags: Some(Vec::new()), ..Default::default() }), None);
+            |change: DocumentChange| change.without_unchanged(&document).and_then(|change| change.version);
+        assert_eq!(version(DocumentChange { title: Some("new".to_owned()), ..Default::default() }), Some(4));
+        assert_eq!(version(DocumentChange { content: Some(String::new()), ..Default::default() }), Some(4));
+        assert_eq!(version(DocumentChange { tags: Some(Vec::new()), ..Default::default() }), None);
     }
 
     #[test]
     fn equal_values_are_no_change() {
         let document = document();
-        let same = DocumentChangeset {
+        let same = DocumentChange {
             title: Some("plan".to_owned()),
             content: Some("text".to_owned()),
             content_type: Some("markdown".to_owned()),
             tags: Some(vec!["a".to_owned()]),
             metadata: Some(json!({})),
-            version: None,
+            ..Default::default()
         };
         assert_eq!(same.without_unchanged(&document), None);
     }

@@ -6,14 +6,14 @@ use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::{AccessColumns, GatheredProjectReads, ProjectAccess};
-use shared::database::{ColumnsOf, Database, GatheredReads, Prepared, Transaction, explain};
+use shared::database::{ColumnsOf, Database, GatheredReads, PreparedQuery, Transaction, explain};
 use shared::error::{Error, Result};
 use shared::page::Page;
 use uuid::Uuid;
 
 use super::filter::{AfterDocument, HEAD_COLUMNS, QueryBuilder};
 use super::wire::ListDocumentsInput;
-use super::{Document, DocumentChangeset, DocumentHead, NewDocument, StatusChangeset};
+use super::{Document, DocumentChange, DocumentHead, NewDocument};
 use crate::constraints::{CONSTRAINTS, FILTER_CONSTRAINTS};
 
 /// Documents of one call: their contents may be of [`super::MAX_CONTENT_BYTES`] each, and are in memory at the same time.
@@ -62,21 +62,21 @@ pub(crate) async fn list(
         let query = QueryBuilder::new(&format!("SELECT {HEAD_COLUMNS} FROM content.documents d"));
         input.order.paginate(input.filter.apply(query), page.after.clone(), page.size + 1)
     };
-    Prepared(query.finish()).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
+    PreparedQuery(query.finish()).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
 }
 
 /// Sets the summary that a trigger stores with the version that this transaction creates.
 pub(crate) async fn set_change_summary(mut conn: &AsyncPgConnection, summary: Option<&str>) -> Result<()> {
     let Some(summary) = summary else { return Ok(()) };
     let query = sql_query("SELECT set_config('app.change_summary', $1, true)").bind::<Text, _>(summary);
-    Prepared(query).execute(&mut conn).await?;
+    PreparedQuery(query).execute(&mut conn).await?;
     Ok(())
 }
 
 /// Inserts a document, whose first version a trigger creates, and commits.
 pub(crate) async fn insert(tx: Transaction, _: &ProjectAccess, document: &NewDocument) -> Result<Document> {
     let query = diesel::insert_into(documents::table).values(document).returning(Document::as_returning());
-    let rows: Vec<Document> = tx.commit_with(Prepared(query)).await.map_err(explain(CONSTRAINTS))?;
+    let rows: Vec<Document> = tx.commit_with(PreparedQuery(query)).await.map_err(explain(CONSTRAINTS))?;
     rows.into_iter().next().ok_or_else(|| Error::internal("an inserted document was not returned"))
 }
 
@@ -85,22 +85,10 @@ pub(crate) async fn update(
     tx: Transaction,
     _: &ProjectAccess,
     id: Uuid,
-    change: &DocumentChangeset,
+    change: &DocumentChange,
 ) -> Result<Document> {
     let query = diesel::update(documents::table.find(id)).set(change).returning(Document::as_returning());
-    let rows: Vec<Document> = tx.commit_with(Prepared(query)).await.map_err(explain(CONSTRAINTS))?;
-    rows.into_iter().next().ok_or_else(|| Error::not_found("document", id))
-}
-
-/// Changes the status of a locked document, and commits.
-pub(crate) async fn update_status(
-    tx: Transaction,
-    _: &ProjectAccess,
-    id: Uuid,
-    change: &StatusChangeset,
-) -> Result<Document> {
-    let query = diesel::update(documents::table.find(id)).set(change).returning(Document::as_returning());
-    let rows: Vec<Document> = tx.commit_with(Prepared(query)).await.map_err(explain(CONSTRAINTS))?;
+    let rows: Vec<Document> = tx.commit_with(PreparedQuery(query)).await.map_err(explain(CONSTRAINTS))?;
     rows.into_iter().next().ok_or_else(|| Error::not_found("document", id))
 }
 

@@ -14,8 +14,8 @@ use tonic::{Request, Response, Status};
 
 use super::filter::AfterDocument;
 use super::wire::{CreateDocumentInput, ListDocumentsInput, UpdateDocumentInput, document_id};
-use super::{Document, DocumentHead, StatusChangeset, Transition, queries};
-use crate::access::{self, read_in_projects};
+use super::{Document, DocumentChange, DocumentHead, Transition, queries};
+use crate::access_target;
 use crate::page::to_page;
 use crate::schema::NAME;
 
@@ -46,7 +46,7 @@ impl ContentHandler {
 
     async fn change_document(&self, caller: &Caller, input: UpdateDocumentInput) -> Result<Document> {
         let UpdateDocumentInput { id, etag, mut change, metadata, has_changes, change_summary } = input;
-        let target = access::document(id);
+        let target = access_target::document(id);
         let begun = self.authorizer.begin(caller, &target, DocumentWrite, |conn| {
             let summary = change_summary.clone();
             async move {
@@ -87,7 +87,7 @@ impl ContentHandler {
         };
         let AuthorizedTransaction { tx, access, found: document } = self
             .authorizer
-            .begin(&caller, &access::document(id), permission, |conn| queries::lock(conn, id).boxed())
+            .begin(&caller, &access_target::document(id), permission, |conn| queries::lock(conn, id).boxed())
             .await?;
         access.require(DocumentRead)?;
         let document = document.ok_or_else(|| Error::not_found("document", id))?;
@@ -96,8 +96,8 @@ impl ContentHandler {
         };
         etag::check(&etag, document.head.row_version)?;
         let published_at = (status == DocumentStatus::Published).then(Utc::now);
-        let change = StatusChangeset { status, published_at };
-        let document = queries::update_status(tx, &access, id, &change).await?;
+        let change = DocumentChange { status: Some(status), published_at, ..Default::default() };
+        let document = queries::update(tx, &access, id, &change).await?;
         self.context.signal.announce();
         Ok(Response::new(document.into()))
     }
@@ -118,7 +118,7 @@ impl ContentHandler {
     ) -> RpcResult<pb::Document> {
         let caller = Caller::of(&request)?;
         let id = document_id(&request.into_inner().document_id)?;
-        let target = access::document(id);
+        let target = access_target::document(id);
         let document =
             self.authorizer.read(&self.document_reads, &caller, (&target, id), DocumentRead).await?;
         Ok(Response::new(document.into()))
@@ -133,17 +133,11 @@ impl ContentHandler {
         let query = format!("ListDocuments {} {:?} {:?}", caller.database_user(), input.filter, input.order);
         let pages = &self.context.pages;
         let page = pages.read::<AfterDocument>(&query, input.page_size, &input.page_token)?;
-        let (projects, database) = (&input.filter.project_ids, &self.context.database);
+        let projects = &input.filter.project_ids;
         let list = (&input, &page);
-        let rows = read_in_projects(
-            &self.authorizer,
-            database,
-            &caller,
-            projects,
-            DocumentRead,
-            &list,
-            |conn, list| queries::list(conn, list.0, list.1).boxed(),
-        );
+        let rows = self.authorizer.read_in_projects(&caller, projects, DocumentRead, &list, |conn, list| {
+            queries::list(conn, list.0, list.1).boxed()
+        });
         let position = |row: &DocumentHead| input.order.position(row);
         let (documents, next_page_token) = to_page(pages, &query, page.size, rows.await?, position)?;
         Ok(Response::new(pb::ListDocumentsResponse { documents, next_page_token }))
@@ -196,7 +190,7 @@ impl ContentHandler {
         let id = document_id(&id)?;
         let AuthorizedTransaction { tx, access, found: head } = self
             .authorizer
-            .begin(&caller, &access::document(id), DocumentDelete, |conn| {
+            .begin(&caller, &access_target::document(id), DocumentDelete, |conn| {
                 queries::lock_head(conn, id).boxed()
             })
             .await?;

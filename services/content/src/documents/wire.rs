@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::filter::{DocumentFilter, DocumentOrder};
 use super::{
-    DEFAULT_CONTENT_TYPE, Document, DocumentChangeset, DocumentHead, MAX_CONTENT_BYTES,
-    MAX_CONTENT_TYPE_CHARS, MAX_SUMMARY_CHARS, MAX_TITLE_CHARS, NewDocument,
+    DEFAULT_CONTENT_TYPE, Document, DocumentChange, DocumentHead, MAX_CONTENT_BYTES, MAX_CONTENT_TYPE_CHARS,
+    MAX_SUMMARY_CHARS, MAX_TITLE_CHARS, NewDocument,
 };
 use crate::search::MAX_QUERY_CHARS;
 
@@ -81,7 +81,7 @@ pub(crate) struct UpdateDocumentInput {
     pub id: Uuid,
     pub etag: String,
     /// Without metadata, which depend on the present ones.
-    pub change: DocumentChangeset,
+    pub change: DocumentChange,
     pub metadata: Option<JsonChange>,
     pub has_changes: bool,
     pub change_summary: Option<String>,
@@ -97,7 +97,7 @@ impl TryFrom<pb::UpdateDocumentRequest> for UpdateDocumentInput {
         let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
         let id = v.resource_uuid("id", &document.id);
         v.optional_uuid("project_id", &document.project_id);
-        let change = DocumentChangeset {
+        let change = DocumentChange {
             title: mask.pick("title", document.title, |title| v.line("title", title, 1, MAX_TITLE_CHARS)),
             content: mask.pick("content", document.content, |text| {
                 content(&mut v, "content", text.unwrap_or_default())
@@ -106,8 +106,7 @@ impl TryFrom<pb::UpdateDocumentRequest> for UpdateDocumentInput {
                 v.line("content_type", content_type, 1, MAX_CONTENT_TYPE_CHARS)
             }),
             tags: mask.pick("tags", document.tags, |tags| v.tags("tags", tags)),
-            metadata: None,
-            version: None,
+            ..Default::default()
         };
         let metadata = mask.pick_json(&mut v, "metadata", document.metadata, request.metadata_patch);
         let mut outer = Violations::new();

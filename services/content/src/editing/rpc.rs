@@ -11,8 +11,8 @@ use tonic::{Request, Response, Status};
 
 use super::wire::{self, EditContentInput, PreviewEditInput};
 use super::{Edit, EditOutcome};
-use crate::access;
-use crate::documents::{Document, DocumentChangeset, queries};
+use crate::access_target;
+use crate::documents::{Document, DocumentChange, queries};
 use crate::handler::ContentHandler;
 use crate::schema::NAME;
 use crate::versions;
@@ -26,7 +26,7 @@ impl ContentHandler {
         let (base, method) = (edit.base(), "EditDocumentContent");
         let AuthorizedTransaction { tx, access, found: (document, earlier, base_content) } = self
             .authorizer
-            .begin(caller, &access::document(id), DocumentWrite, |conn| {
+            .begin(caller, &access_target::document(id), DocumentWrite, |conn| {
                 let (key, summary) = (key.clone(), change_summary.clone());
                 async move {
                     let (document, earlier, base_content, ()) = futures::try_join!(
@@ -55,7 +55,7 @@ impl ContentHandler {
                 return Err(wire::conflict(id, base.unwrap_or(head), head, hunks));
             }
         };
-        let change = DocumentChangeset { content: Some(content), ..Default::default() };
+        let change = DocumentChange { content: Some(content), ..Default::default() };
         let Some(change) = change.without_unchanged(&document) else { return Ok((document, false)) };
         Ok((queries::update(tx, &access, id, &change).await?, true))
     }
@@ -97,7 +97,7 @@ impl ContentHandler {
         let base = edit.base();
         let (document, base_content) = self
             .authorizer
-            .begin(&caller, &access::document(id), DocumentRead, |conn| {
+            .begin(&caller, &access_target::document(id), DocumentRead, |conn| {
                 async move {
                     futures::try_join!(
                         queries::get(conn, id),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::queries::LastVersion;
 use super::wire::ImportBatch;
-use super::{ImportItem, known_projects, queries};
+use super::{ImportItem, queries};
 use crate::documents::NewDocument;
 use crate::versions::NewVersion;
 use shared::access::Authorizer;
@@ -24,7 +24,7 @@ pub(super) async fn import(
     mut batch: ImportBatch,
 ) -> Result<Vec<ImportResult>> {
     reject_unknown_authors(context, &mut batch).await?;
-    reject_unknown_projects(context, authorizer, &mut batch.documents).await?;
+    reject_unknown_projects(authorizer, &mut batch.documents).await?;
     let tx = context.worker.begin_background().await?;
     tx.keep_dates()?;
     let mut results = insert_documents(&tx, batch.documents).await?;
@@ -45,12 +45,12 @@ async fn reject_unknown_authors(context: &ServiceContext, batch: &mut ImportBatc
 }
 
 async fn reject_unknown_projects(
-    context: &ServiceContext,
     authorizer: &Authorizer,
     documents: &mut [ImportItem<NewDocument>],
 ) -> Result<()> {
-    let projects = documents.iter().flat_map(|item| &item.value).map(|d| d.project_id).collect();
-    let known = known_projects(context, authorizer, &projects).await?;
+    let projects: HashSet<Uuid> =
+        documents.iter().flat_map(|item| &item.value).map(|document| document.project_id).collect();
+    let known = authorizer.existing_projects(&Vec::from_iter(projects)).await?;
     reject_unknown(documents, "project_id", &known, |document| document.project_id);
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! Imports of files, one in each call.
 
-use std::collections::HashSet;
-
 use proto::common::ImportResult;
 use proto::content::admin::v1::ImportAttachmentRequest;
 use shared::error::{Error, Result};
@@ -10,7 +8,7 @@ use shared::service::ServiceContext;
 use shared::user_lookup::known_users;
 
 use super::wire::{AttachmentImport, validate_file};
-use super::{ImportItem, known_projects, refusal};
+use super::{ImportItem, refusal};
 use crate::attachments::queries;
 use crate::attachments::targets::{access_target_of, lock_target};
 use crate::uploads::upload_stream::UploadStream;
@@ -54,7 +52,7 @@ async fn store(
     let access_target = access_target_of(context, target).await?;
     let projects = authorizer.projects_of(std::slice::from_ref(&access_target)).await?;
     let project_id = projects.into_iter().next().ok_or_else(|| access_target.not_found())?;
-    if !known_projects(context, authorizer, &HashSet::from([project_id])).await?.contains(&project_id) {
+    if !authorizer.existing_projects(&[project_id]).await?.contains(&project_id) {
         return Err(access_target.not_found());
     }
     if !known_users(&context.siblings, &[uploader_id], false).await?.contains(&uploader_id) {

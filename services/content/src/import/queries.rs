@@ -15,22 +15,6 @@ use crate::constraints::CONSTRAINTS;
 use crate::documents::NewDocument;
 use crate::versions::NewVersion;
 
-#[derive(QueryableByName)]
-struct IdRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-}
-
-pub(super) async fn known_projects(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -> Result<HashSet<Uuid>> {
-    let known: Vec<IdRow> = sql_query(
-        "SELECT project_id AS id FROM content.project_access WHERE project_id = ANY ($1) AND NOT deleted",
-    )
-    .bind::<Array<SqlUuid>, _>(ids)
-    .load(&mut conn)
-    .await?;
-    Ok(known.into_iter().map(|row| row.id).collect())
-}
-
 /// Inserts the documents whose ids do not exist, and returns these ids.
 pub(super) async fn insert_documents(
     mut conn: &AsyncPgConnection,

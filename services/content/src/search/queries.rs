@@ -3,7 +3,7 @@
 
 use diesel::sql_types::{BigInt, Float, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::{Prepared, explain};
+use shared::database::{PreparedQuery, explain};
 use shared::error::Result;
 use shared::highlight::{mark_all, mark_excerpts};
 use shared::page::AfterRank;
@@ -22,7 +22,7 @@ pub(crate) async fn search(
     size: i64,
 ) -> Result<Vec<DocumentMatch>> {
     let query = select_matches(page(candidates(input), after, size), size);
-    Prepared(query.finish()).load(&mut conn).await.map_err(explain(SEARCH_CONSTRAINTS))
+    PreparedQuery(query.finish()).load(&mut conn).await.map_err(explain(SEARCH_CONSTRAINTS))
 }
 
 /// The newest documents that match and pass the filter.

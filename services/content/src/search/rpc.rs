@@ -9,7 +9,6 @@ use tonic::{Request, Response, Status};
 
 use super::wire::SearchInput;
 use super::{DocumentMatch, MAX_MATCHES, queries};
-use crate::access::read_in_projects;
 use crate::handler::ContentHandler;
 use crate::page::to_page;
 
@@ -25,11 +24,9 @@ impl ContentHandler {
         let pages = &self.context.pages;
         let page = pages.read::<AfterRank>(&query, input.page_size, &input.page_token)?;
         let size = page.size.min(MAX_MATCHES);
-        let (projects, database) = (&input.filter.project_ids, &self.context.database);
+        let projects = &input.filter.project_ids;
         let search = (&input, page.after);
-        let rows = read_in_projects(
-            &self.authorizer,
-            database,
+        let rows = self.authorizer.read_in_projects(
             &caller,
             projects,
             DocumentRead,

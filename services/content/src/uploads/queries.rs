@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::{Prepared, Transaction, explain};
+use shared::database::{PreparedQuery, Transaction, explain};
 use shared::error::{Error, Result};
 use uuid::Uuid;
 
@@ -128,7 +128,7 @@ pub(crate) async fn lock_document_of_upload(mut conn: &AsyncPgConnection, upload
          FOR KEY SHARE OF d",
     )
     .bind::<SqlUuid, _>(upload);
-    Ok(Prepared(query).execute(&mut conn).await? > 0)
+    Ok(PreparedQuery(query).execute(&mut conn).await? > 0)
 }
 
 /// Turns an upload into an attachment, and commits. `None` if the upload has changed, or if the attachment exists.

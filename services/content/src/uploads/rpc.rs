@@ -14,7 +14,7 @@ use super::upload_stream::UploadStream;
 use super::wire::{CompleteUploadInput, CreateUploadInput, UploadChunksInput, upload_id};
 use super::writer::run_to_completion;
 use super::{MAX_OPEN_UPLOADS, Upload, UploadState, queries, too_large};
-use crate::access;
+use crate::access_target;
 use crate::attachments::targets::{access_target_of, confirm_task_exists, lock_target};
 use crate::attachments::{self, Attachment, EntityType};
 use crate::handler::ContentHandler;
@@ -58,7 +58,7 @@ impl ContentHandler {
     }
 
     async fn find_upload(&self, caller: &Caller, id: Uuid) -> Result<AuthorizedTransaction<Upload>> {
-        let target = access::upload(id);
+        let target = access_target::upload(id);
         let begun = self
             .authorizer
             .begin(caller, &target, AttachmentWrite, |conn| queries::get(conn, id).boxed())
@@ -79,7 +79,7 @@ impl ContentHandler {
 
     async fn finish_upload(&self, caller: &Caller, input: CompleteUploadInput) -> Result<Attachment> {
         let CompleteUploadInput { upload_id: id, sha256 } = input;
-        let target = access::upload(id);
+        let target = access_target::upload(id);
         let begun = self.authorizer.begin(caller, &target, AttachmentWrite, |conn| {
             async move {
                     futures::try_join!(queries::get(conn, id), queries::lock_document_of_upload(conn, id))

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Integer, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::Prepared;
+use shared::database::PreparedQuery;
 use shared::error::Result;
 use uuid::Uuid;
 
@@ -83,5 +83,5 @@ pub(crate) async fn list(
         .bind::<BigInt, _>(size + 1)
         .bind::<Bool, _>(include_content)
         .bind::<BigInt, _>(MAX_LISTED_BYTES);
-    Ok(Prepared(query).load(&mut conn).await?)
+    Ok(PreparedQuery(query).load(&mut conn).await?)
 }

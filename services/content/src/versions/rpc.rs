@@ -12,8 +12,8 @@ use tonic::{Request, Response, Status};
 use super::differences::{DiffVersionsInput, diff_response};
 use super::wire::{GetVersionInput, ListVersionsInput, RestoreVersionInput};
 use super::{AfterVersion, ListedVersion, not_found, queries};
-use crate::access;
-use crate::documents::{self, Document, DocumentChangeset};
+use crate::access_target;
+use crate::documents::{self, Document, DocumentChange};
 use crate::handler::ContentHandler;
 use crate::page::to_page;
 use crate::schema::NAME;
@@ -27,7 +27,7 @@ impl ContentHandler {
         let user_id = caller.user()?.user_id;
         let AuthorizedTransaction { tx, access, found: (document, earlier, version) } = self
             .authorizer
-            .begin(caller, &access::document(id), DocumentWrite, |conn| {
+            .begin(caller, &access_target::document(id), DocumentWrite, |conn| {
                 let key = key.clone();
                 async move {
                     let method = "RestoreDocumentVersion";
@@ -51,7 +51,7 @@ impl ContentHandler {
         let version = version.ok_or_else(|| not_found(id, number))?;
         etag::check(&etag, document.head.row_version)?;
         document.head.require_editable()?;
-        let change = DocumentChangeset {
+        let change = DocumentChange {
             title: Some(version.head.title),
             content: Some(version.content),
             version: Some(document.head.next_version()),
@@ -68,7 +68,7 @@ impl ContentHandler {
         let GetVersionInput { id, number } = request.into_inner().try_into()?;
         let version = self
             .authorizer
-            .begin(&caller, &access::document(id), DocumentRead, |conn| {
+            .begin(&caller, &access_target::document(id), DocumentRead, |conn| {
                 queries::get(conn, id, number).boxed()
             })
             .await?
@@ -88,7 +88,7 @@ impl ContentHandler {
         let (size, after) = (page.size, page.after);
         let rows = self
             .authorizer
-            .begin(&caller, &access::document(id), DocumentRead, |conn| {
+            .begin(&caller, &access_target::document(id), DocumentRead, |conn| {
                 queries::list(conn, id, after, size, include_content).boxed()
             })
             .await?
@@ -110,7 +110,7 @@ impl ContentHandler {
         let DiffVersionsInput { id, old_version, new_version, unit, format, context_lines } = input;
         let (old, new) = self
             .authorizer
-            .begin(&caller, &access::document(id), DocumentRead, |conn| {
+            .begin(&caller, &access_target::document(id), DocumentRead, |conn| {
                 async move {
                     let old = queries::get(conn, id, old_version);
                     futures::try_join!(old, queries::get_or_newest(conn, id, new_version))

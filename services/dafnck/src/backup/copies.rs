@@ -1,7 +1,7 @@
 //! Where copies of the file store's objects are, a directory or a bucket, with the manifest that tells of them.
 //!
 //! A manifest in a bucket is worked on in a directory of this machine, and put back whole, unless another run has put back its own
-//! meanwhile: then it begins anew from that one. Killed in between, a run leaves at most objects without a line, which the
+//! meanwhile: then it begins again from that one. Killed in between, a run leaves at most objects without a line, which the
 //! next one copies again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -53,7 +53,7 @@ pub struct CopyReader {
     /// What the manifest says, by name.
     pub entries: BTreeMap<String, Entry>,
     /// What was in the store by then is here; not known of copies that tell of it elsewhere.
-    pub kept_at: Option<DateTime<Utc>>,
+    pub synced_at: Option<DateTime<Utc>>,
     objects: Storage,
     place: Storage,
 }
@@ -130,7 +130,7 @@ impl Copies {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub async fn set_kept_at(&self, at: DateTime<Utc>) -> anyhow::Result<()> {
+    pub async fn set_synced_at(&self, at: DateTime<Utc>) -> anyhow::Result<()> {
         Ok(self.place.put(KEPT_AT, at.to_rfc3339().into_bytes()).await?)
     }
 
@@ -200,7 +200,7 @@ impl CopyReader {
         anyhow::ensure!(objects.is_dir(), "{} holds no copies of files", root.display());
         let entries = Manifest::read(&root.join(MANIFEST))?;
         let place = open_directory(root)?;
-        Ok(Self { entries, kept_at: kept_at(&place).await?, objects: open_directory(&objects)?, place })
+        Ok(Self { entries, synced_at: synced_at(&place).await?, objects: open_directory(&objects)?, place })
     }
 
     /// Those in a bucket.
@@ -210,7 +210,7 @@ impl CopyReader {
     pub async fn in_bucket(options: &BucketOptions) -> anyhow::Result<Self> {
         let (place, objects, bucket) = open_bucket(options).await?;
         let entries = Manifest::read(&bucket.work.path().join(MANIFEST))?;
-        Ok(Self { entries, kept_at: kept_at(&place).await?, objects, place })
+        Ok(Self { entries, synced_at: synced_at(&place).await?, objects, place })
     }
 
     /// Notes that these copies are missing or damaged, so that the next run copies them again.
@@ -249,7 +249,7 @@ async fn put_damage(place: &Storage, damaged: &BTreeSet<String>) -> anyhow::Resu
     place.put(DAMAGED, text.into_bytes()).await.context("the place of the copies")
 }
 
-async fn kept_at(place: &Storage) -> anyhow::Result<Option<DateTime<Utc>>> {
+async fn synced_at(place: &Storage) -> anyhow::Result<Option<DateTime<Utc>>> {
     let text = place.get(KEPT_AT).await.context("the place of the copies")?;
     Ok(text
         .and_then(|text| DateTime::parse_from_rfc3339(str::from_utf8(&text).ok()?).ok())

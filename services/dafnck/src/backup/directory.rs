@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 /// How long another run is waited for.
-const LOCK_LIMIT: Duration = Duration::from_secs(600);
-const LOCK_POLL: Duration = Duration::from_millis(100);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(600);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// The name under which Barman knows the server.
 pub const SERVER: &str = "main";
 /// What the copies of files are below.
@@ -130,7 +130,7 @@ impl BackupDirectory {
 /// # Errors
 /// When one takes too long.
 pub async fn lock(directory: &Path) -> anyhow::Result<Lock> {
-    wait_for_lock(&directory.join("lock"), LOCK_LIMIT).await
+    wait_for_lock(&directory.join("lock"), LOCK_TIMEOUT).await
 }
 
 async fn wait_for_lock(path: &Path, limit: Duration) -> anyhow::Result<Lock> {
@@ -144,7 +144,7 @@ async fn wait_for_lock(path: &Path, limit: Duration) -> anyhow::Result<Lock> {
             "another run has held {} for {limit:?}: is it stuck?",
             path.display()
         );
-        tokio::time::sleep(LOCK_POLL).await;
+        tokio::time::sleep(LOCK_POLL_INTERVAL).await;
     }
 }
 

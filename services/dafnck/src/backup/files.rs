@@ -14,7 +14,7 @@ use super::manifest::Entry;
 
 /// What one run did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeepReport {
+pub struct SyncReport {
     /// Objects that are kept.
     pub total: usize,
     /// Those copied now, and their bytes.
@@ -22,7 +22,7 @@ pub struct KeepReport {
     /// See `copied`.
     pub copied_bytes: u64,
     /// Objects whose copy was missing or damaged and was made again.
-    pub healed: Vec<String>,
+    pub repaired: Vec<String>,
     /// Objects whose copy is missing or damaged and which the store cannot replace.
     pub lost: BTreeSet<String>,
 }
@@ -34,8 +34,8 @@ pub struct KeepReport {
 ///
 /// # Errors
 /// When the store or the place of the copies fails. What was copied stays.
-pub async fn keep(storage: &Storage, copies: &mut Copies, now: DateTime<Utc>) -> anyhow::Result<KeepReport> {
-    let mut kept = KeepReport::default();
+pub async fn sync(storage: &Storage, copies: &mut Copies, now: DateTime<Utc>) -> anyhow::Result<SyncReport> {
+    let mut kept = SyncReport::default();
     let mut seen = HashSet::new();
     let mut damaged = copies.damaged().await?;
     let mut objects = storage.objects();
@@ -47,7 +47,7 @@ pub async fn keep(storage: &Storage, copies: &mut Copies, now: DateTime<Utc>) ->
                     let copied = copies.copy(storage, &path, size).await?;
                     if copied.is_some_and(|copied| copied.sha256 == entry.sha256) {
                         damaged.remove(&path);
-                        kept.healed.push(path.clone());
+                        kept.repaired.push(path.clone());
                     }
                 }
                 if entry.gone_at.is_some() {
@@ -128,10 +128,10 @@ mod tests {
         storage.put("parts/a", b"first".to_vec()).await.unwrap();
         storage.put("parts/b", b"second".to_vec()).await.unwrap();
 
-        let first = keep(&storage, &mut copies, now).await.unwrap();
+        let first = sync(&storage, &mut copies, now).await.unwrap();
         assert_eq!((first.total, first.copied, first.copied_bytes), (2, 2, 11));
         storage.delete("parts/a").await.unwrap();
-        let second = keep(&storage, &mut copies, now + TimeDelta::hours(1)).await.unwrap();
+        let second = sync(&storage, &mut copies, now + TimeDelta::hours(1)).await.unwrap();
         assert_eq!((second.total, second.copied), (2, 0));
         assert_eq!(prune(&mut copies, now).await.unwrap(), 0);
         let there = |name: &str| backup.path().join("files").join(name).exists();

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::private_file::write_private;
 
 const READ_BYTES: usize = 1024 * 1024;
-/// A manifest with this many lines that no longer count is written anew.
+/// A manifest with this many lines that no longer count is rewritten.
 const MAX_STALE_LINES: usize = 10_000;
 
 /// What is known of one file.

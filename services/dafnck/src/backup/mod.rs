@@ -273,8 +273,8 @@ impl Job {
         self.keep_secrets()?;
         let looked_at = Utc::now();
         let mut copies = Copies::in_directory(directory.root())?;
-        files::keep(&self.storage, &mut copies, looked_at).await?;
-        copies.set_kept_at(looked_at).await?;
+        files::sync(&self.storage, &mut copies, looked_at).await?;
+        copies.set_synced_at(looked_at).await?;
         Status::update(directory, |status| status.last_files_at = Some(looked_at))?;
         let marked_at: DateTime<Utc> = self.server.mark(finish).await?;
         self.server.archive().await?;

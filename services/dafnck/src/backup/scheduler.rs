@@ -35,14 +35,14 @@ pub enum Suite {
 }
 
 /// Who fetches the WAL, and into which backup directory.
-struct Receiving {
+struct ActiveReceiver {
     receiver: WalReceiver,
     directory: PathBuf,
 }
 
 #[derive(Default)]
-struct Following {
-    receiving: Option<Receiving>,
+struct RunningBackup {
+    receiving: Option<ActiveReceiver>,
     /// A base backup or a drill. Whoever drops it ends them.
     beside: JoinSet<()>,
     /// WAL did not go on where it was: the next base backup is due whatever the status says.
@@ -52,7 +52,7 @@ struct Following {
 /// Follows until the shutdown. Answers with who still fetches WAL: its end is written when the server stops.
 pub async fn follow(suite: Suite, shutdown: CancellationToken) -> Option<WalReceiver> {
     let suite = Arc::new(suite);
-    let mut following = Following::default();
+    let mut following = RunningBackup::default();
     let mut last_failure: Option<String> = None;
     loop {
         let before = suite.settings().ok();
@@ -120,7 +120,7 @@ impl Suite {
     }
 }
 
-impl Following {
+impl RunningBackup {
     async fn follow_once(&mut self, suite: &Arc<Suite>) -> anyhow::Result<()> {
         let Some(settings) = suite.settings()? else {
             if let Some(former) = self.receiving.take() {
@@ -165,7 +165,7 @@ impl Following {
 }
 
 /// Sees to it that the WAL is fetched, and into the directory of these settings.
-async fn receive_into(job: &Job, receiving: &mut Option<Receiving>) -> anyhow::Result<()> {
+async fn receive_into(job: &Job, receiving: &mut Option<ActiveReceiver>) -> anyhow::Result<()> {
     let directory = &job.settings.directory;
     if let Some(mut former) = receiving.take() {
         if former.receiver.check().is_ok() {
@@ -179,7 +179,7 @@ async fn receive_into(job: &Job, receiving: &mut Option<Receiving>) -> anyhow::R
         job.server.wait_until_not_received().await?;
     }
     let receiver = job.server.receive().await?;
-    *receiving = Some(Receiving { receiver, directory: directory.clone() });
+    *receiving = Some(ActiveReceiver { receiver, directory: directory.clone() });
     Ok(())
 }
 

@@ -18,11 +18,11 @@ use crate::private_file::write_private;
 
 const CONFIGURATION: &str = include_str!("barman.conf");
 /// How long a base backup may take, and checking it.
-const BACKUP_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
-const CALL_LIMIT: Duration = Duration::from_secs(600);
+const BACKUP_TIMEOUT: Duration = Duration::from_secs(12 * 60 * 60);
+const CALL_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long WAL may take from the server to the backup: Barman's receiver tells of its progress every 10 s.
-const RECEIVE_LIMIT: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(100);
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const SLOT: &str = "barman";
 
 /// A suite's database and its place in a backup directory.
@@ -60,7 +60,7 @@ struct Mark {
 }
 
 #[derive(QueryableByName)]
-struct Received {
+struct ReceivedRow {
     #[diesel(sql_type = Bool)]
     received: bool,
 }
@@ -146,12 +146,12 @@ impl BackupServer {
     pub async fn ensure_slot(&self) -> anyhow::Result<bool> {
         let slot = self.slot().await?;
         if slot.as_ref().is_some_and(|slot| slot.wal_status.as_deref() == Some("lost")) {
-            warn("WAL was not fetched for too long and is gone: the backup begins anew");
+            warn("WAL was not fetched for too long and is gone: the backup begins again");
             self.drop_slot().await?;
         } else if slot.is_some() {
             return Ok(false);
         }
-        self.barman.call(&["receive-wal", "--create-slot", SERVER], CALL_LIMIT).await?;
+        self.barman.call(&["receive-wal", "--create-slot", SERVER], CALL_TIMEOUT).await?;
         Ok(true)
     }
 
@@ -188,7 +188,7 @@ impl BackupServer {
         let mut receiver = self.barman.receive_wal(SERVER)?;
         while self.receiver().await?.is_none() {
             receiver.check()?;
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(receiver)
     }
@@ -215,10 +215,10 @@ impl BackupServer {
         otherwise: &str,
         is_wanted: impl Fn(Option<i32>) -> bool,
     ) -> anyhow::Result<()> {
-        let deadline = Instant::now() + RECEIVE_LIMIT;
+        let deadline = Instant::now() + RECEIVE_TIMEOUT;
         while !is_wanted(self.receiver().await?) {
             anyhow::ensure!(Instant::now() < deadline, "the suite {otherwise}; its terminal says why");
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
@@ -228,7 +228,7 @@ impl BackupServer {
     /// # Errors
     /// When it did not come about or is damaged. Earlier ones are as they were.
     pub async fn base_backup(&self) -> anyhow::Result<BaseBackup> {
-        self.barman.call(&["backup", "--wait", SERVER], BACKUP_LIMIT).await.context("no base backup")?;
+        self.barman.call(&["backup", "--wait", SERVER], BACKUP_TIMEOUT).await.context("no base backup")?;
         let newest = catalog::base_backups(&self.directory)?.pop().context("there is no base backup")?;
         verify(&self.directory, &newest, &self.origin.programs).await?;
         Ok(newest)
@@ -239,7 +239,7 @@ impl BackupServer {
     /// # Errors
     /// When it does not arrive.
     pub async fn wait_for_wal(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + RECEIVE_LIMIT;
+        let deadline = Instant::now() + RECEIVE_TIMEOUT;
         while catalog::has_no_wal(&self.directory)? {
             self.mark(true).await?;
             self.archive().await?;
@@ -253,7 +253,7 @@ impl BackupServer {
     /// # Errors
     /// When Barman fails.
     pub async fn archive(&self) -> anyhow::Result<()> {
-        self.barman.call(&["archive-wal", SERVER], CALL_LIMIT).await?;
+        self.barman.call(&["archive-wal", SERVER], CALL_TIMEOUT).await?;
         catalog::record_wal(&self.directory)
     }
 
@@ -262,7 +262,7 @@ impl BackupServer {
     /// # Errors
     /// When Barman fails.
     pub async fn prune(&self) -> anyhow::Result<()> {
-        self.barman.call(&["cron"], CALL_LIMIT).await?;
+        self.barman.call(&["cron"], CALL_TIMEOUT).await?;
         catalog::record_wal(&self.directory)
     }
 
@@ -283,18 +283,18 @@ impl BackupServer {
         if finish {
             sql_query("SELECT pg_switch_wal()").execute(&mut conn).await?;
         }
-        let deadline = Instant::now() + RECEIVE_LIMIT;
+        let deadline = Instant::now() + RECEIVE_TIMEOUT;
         // The commit is behind the message.
         let question = "SELECT coalesce(bool_or((write_lsn - '0/0'::pg_lsn)::bigint > $1), false) AS received \
             FROM pg_stat_replication WHERE application_name = 'barman_receive_wal'";
         loop {
-            let answer: Received =
+            let answer: ReceivedRow =
                 sql_query(question).bind::<BigInt, _>(mark.position).get_result(&mut conn).await?;
             if answer.received {
                 return Ok(mark.at);
             }
             anyhow::ensure!(Instant::now() < deadline, "WAL does not arrive in the backup");
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }
@@ -307,6 +307,6 @@ pub async fn verify(directory: &BackupDirectory, backup: &BaseBackup, programs: 
     let data = directory.server().join("base").join(&backup.id).join("data");
     let data = data.to_str().context("the path is not UTF-8")?;
     // WAL is not beside the data but in Barman's own place.
-    let checked = run_tool(&programs.join("pg_verifybackup"), &["-n", "-q", data], BACKUP_LIMIT).await;
+    let checked = run_tool(&programs.join("pg_verifybackup"), &["-n", "-q", data], BACKUP_TIMEOUT).await;
     checked.map(drop).with_context(|| format!("the base backup {} is damaged", backup.id))
 }

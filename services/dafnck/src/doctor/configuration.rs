@@ -8,7 +8,7 @@ use shared::config::DEFAULT_DATABASE_POOL_SIZE;
 use shared::service::WORKER_POOL_SIZE;
 
 use super::Finding;
-use crate::administration::is_there;
+use crate::administration::table_exists;
 use crate::services::migration_sets;
 
 const CHECK: &str = "configuration";
@@ -70,7 +70,7 @@ pub(super) async fn postgres(
 ) -> anyhow::Result<Vec<Finding>> {
     let mut services = 0;
     for set in migration_sets() {
-        services += i64::from(is_there(conn, &format!("{}.schema_migrations", set.name)).await?);
+        services += i64::from(table_exists(conn, &format!("{}.schema_migrations", set.name)).await?);
     }
     let settings: Settings = sql_query(SETTINGS).get_result(conn).await?;
     let mut findings = lasting(&settings);
@@ -123,7 +123,7 @@ fn access(settings: &Settings) -> Vec<Finding> {
     }
     if settings.password_encryption != "scram-sha-256" {
         let message = format!("new passwords are stored by {}", settings.password_encryption);
-        let hint = "password_encryption = 'scram-sha-256', then set the passwords anew (`dafnck migrate up --role-passwords`)";
+        let hint = "password_encryption = 'scram-sha-256', then set the passwords again (`dafnck migrate up --role-passwords`)";
         findings.push(Finding::warning(CHECK, message, hint));
     }
     findings
@@ -163,7 +163,7 @@ fn log(settings: &Settings, is_backed_up: bool) -> Option<Finding> {
         Finding::critical(
             CHECK,
             message,
-            "start the suite, whose backup makes the slot anew, or run `dafnck backup`",
+            "start the suite, whose backup makes the slot again, or run `dafnck backup`",
         )
     })
 }
@@ -177,7 +177,7 @@ pub(super) fn redis(info: &str, save: Option<&str>) -> Vec<Finding> {
     }
     let is_logged = info.contains("aof_enabled:1");
     if !is_logged && save.is_some_and(str::is_empty) {
-        let message = "Redis keeps nothing on disk: after a restart attempts are counted anew, and it is slow until it is full";
+        let message = "Redis keeps nothing on disk: after a restart attempts are counted again, and it is slow until it is full";
         findings.push(Finding::warning(CHECK, message, "appendonly yes, as in deploy/redis"));
     }
     if findings.is_empty() {

@@ -18,7 +18,7 @@ use local_servers::suite::NAMES;
 
 /// In the order of [`NAMES`].
 const SIBLINGS: [Sibling; 4] = [Sibling::Identity, Sibling::Project, Sibling::Task, Sibling::Content];
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// For how long Redis is asked again, and how often.
 const TIMEOUT: Duration = Duration::from_secs(3);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -62,10 +62,10 @@ pub(super) async fn roles(urls: &[(String, Secret)]) -> Vec<Finding> {
     let refused = join_all(urls.iter().map(async |(name, url)| {
         let asked =
             async { anyhow::Ok(shared::database::connect(url).await?.batch_execute("SELECT 1").await?) };
-        match tokio::time::timeout(ANSWER_LIMIT, asked).await {
+        match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some((name, format!("{error:#}"))),
-            Err(_) => Some((name, format!("no answer within {ANSWER_LIMIT:?}"))),
+            Err(_) => Some((name, format!("no answer within {ANSWER_TIMEOUT:?}"))),
         }
     }))
     .await;
@@ -103,13 +103,13 @@ pub(super) async fn redis(places: &Places) -> Vec<Finding> {
         let save = settings.and_then(|mut settings| settings.remove("save"));
         anyhow::Ok((format!("{told:?}"), save))
     };
-    match tokio::time::timeout(ANSWER_LIMIT, look).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, look).await {
         Ok(Ok((info, save))) => {
             let settings = configuration::redis(&info, save.as_deref());
             [saved(&info)].into_iter().chain(settings).collect()
         }
         Ok(Err(error)) => vec![unanswered(&format!("{error:#}"))],
-        Err(_) => vec![unanswered(&format!("no answer within {ANSWER_LIMIT:?}"))],
+        Err(_) => vec![unanswered(&format!("no answer within {ANSWER_TIMEOUT:?}"))],
     }
 }
 

@@ -7,7 +7,7 @@ use shared::config::Secret;
 use shared::migrate::{self, Plan};
 
 use super::{Finding, Thresholds, configuration, sentences::sentences, statistics};
-use crate::administration::is_there;
+use crate::administration::table_exists;
 use crate::maintain::Job;
 use crate::services::{REFERENCES, migration_sets};
 
@@ -17,9 +17,9 @@ const MUCH_LAG_BYTES: i64 = 1 << 30;
 /// How long after it was due maintenance is overdue, in hours: it runs once a day.
 const MAINTENANCE_GRACE: i32 = 28;
 /// Of the connections that the server takes, in percent.
-const MANY_CONNECTIONS: i64 = 80;
+const MAX_CONNECTIONS_PERCENT: i64 = 80;
 /// Transaction ids that are in use at most: PostgreSQL stops at 2.1 thousand millions.
-const OLDEST_ROW: i64 = 1_000_000_000;
+const MAX_TRANSACTION_AGE: i64 = 1_000_000_000;
 
 /// Everything about one database; `is_backed_up` if somebody is to take its log.
 pub(super) async fn examine(
@@ -45,7 +45,7 @@ async fn migrations(conn: &mut AsyncPgConnection, url: &Secret) -> anyhow::Resul
     let mut findings = Vec::new();
     let mut present = 0;
     for set in migration_sets().into_iter().chain([&REFERENCES]) {
-        if !is_there(conn, &format!(r#""{}".schema_migrations"#, set.name)).await? {
+        if !table_exists(conn, &format!(r#""{}".schema_migrations"#, set.name)).await? {
             continue;
         }
         present += 1;
@@ -151,7 +151,7 @@ fn judge_replicas(all: &[Replica]) -> Finding {
 
 /// Connections and transaction ids: both end.
 #[derive(QueryableByName)]
-struct Use {
+struct ConnectionUsageRow {
     #[diesel(sql_type = BigInt)]
     used: i64,
     #[diesel(sql_type = BigInt)]
@@ -161,7 +161,7 @@ struct Use {
 }
 
 async fn limits(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
-    let found: Use = sql_query(
+    let found: ConnectionUsageRow = sql_query(
         "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used, \
              current_setting('max_connections')::bigint AS allowed, \
              (SELECT max(age(datfrozenxid))::bigint FROM pg_database) AS age",
@@ -171,14 +171,14 @@ async fn limits(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
     Ok(judge(&found))
 }
 
-fn judge(Use { used, allowed, age }: &Use) -> Finding {
+fn judge(ConnectionUsageRow { used, allowed, age }: &ConnectionUsageRow) -> Finding {
     let message = format!("{used} of {allowed} connections");
-    if *age > OLDEST_ROW {
+    if *age > MAX_TRANSACTION_AGE {
         let message = format!(
             "the oldest row is {age} transactions old; PostgreSQL stops writing at 2.1 thousand millions"
         );
         Finding::critical("limits", message, "let VACUUM (FREEZE) run; end what holds it up")
-    } else if used * 100 > allowed * MANY_CONNECTIONS {
+    } else if used * 100 > allowed * MAX_CONNECTIONS_PERCENT {
         Finding::warning("limits", message, "smaller pools, or PgBouncer in front")
     } else {
         Finding::ok("limits", message)
@@ -189,14 +189,14 @@ fn judge(Use { used, allowed, age }: &Use) -> Finding {
 /// with transaction and place in WAL (`shared::change_log::Cursor`).
 async fn feeds(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow::Result<Finding> {
     #[derive(QueryableByName)]
-    struct Behind {
+    struct FeedLagRow {
         #[diesel(sql_type = Double)]
         seconds: f64,
     }
     let mut late = Vec::new();
     for schema in ["task", "content"] {
-        if !is_there(conn, "project.change_log").await?
-            || !is_there(conn, &format!("{schema}.feed_positions")).await?
+        if !table_exists(conn, "project.change_log").await?
+            || !table_exists(conn, &format!("{schema}.feed_positions")).await?
         {
             continue;
         }
@@ -206,7 +206,7 @@ async fn feeds(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow:
                  ON (c.transaction_id, c.position) > (split_part(f.cursor, '.', -2)::xid8, split_part(f.cursor, '.', -1)::bigint) \
              WHERE f.feed = 'project_access' AND c.entity IN ('projects', 'project_members')"
         );
-        let behind = sql_query(query).get_result::<Behind>(conn).await?.seconds;
+        let behind = sql_query(query).get_result::<FeedLagRow>(conn).await?.seconds;
         if behind > thresholds.feed_lag.as_secs_f64() {
             late.push(format!("{schema} is {behind:.0} s behind with who may do what"));
         }
@@ -222,7 +222,7 @@ async fn feeds(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow:
 async fn mail(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
     let mut waiting = Vec::new();
     for schema in ["identity", "project"] {
-        if is_there(conn, &format!("{schema}.mail_outbox")).await? {
+        if table_exists(conn, &format!("{schema}.mail_outbox")).await? {
             let query = format!(
                 "SELECT count(*) || ' mails of {schema} were tried in vain' AS line FROM {schema}.mail_outbox \
                  WHERE attempts > 2 HAVING count(*) > 0"
@@ -247,7 +247,7 @@ async fn maintenance(conn: &mut AsyncPgConnection) -> anyhow::Result<Vec<Finding
     let late = late.join(" OR ");
     for set in migration_sets() {
         let schema = set.name;
-        if !is_there(conn, &format!("{schema}.maintenance_runs")).await? {
+        if !table_exists(conn, &format!("{schema}.maintenance_runs")).await? {
             continue;
         }
         let query = format!(
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn both_limits_are_told_before_they_are_reached() {
-        let level = |used, age| judge(&Use { used, allowed: 200, age }).level;
+        let level = |used, age| judge(&ConnectionUsageRow { used, allowed: 200, age }).level;
         assert_eq!(level(160, 1_000_000), Level::Ok);
         assert_eq!(level(161, 1_000_000), Level::Warning);
         assert_eq!(level(161, 1_000_000_001), Level::Critical);

@@ -14,11 +14,11 @@ const MAX_BACKUP_AGE: TimeDelta = TimeDelta::hours(BACKUP_INTERVAL.num_hours() +
 const MAX_FOLLOWING_AGE: TimeDelta = TimeDelta::hours(1);
 const MAX_DRILL_AGE: TimeDelta = TimeDelta::days(DRILL_INTERVAL.num_days() + 1);
 /// Certificates are renewed well before their end.
-const RENEWAL: TimeDelta = TimeDelta::days(30);
-const LATE_RENEWAL: TimeDelta = TimeDelta::days(7);
+const RENEW_BEFORE_EXPIRY: TimeDelta = TimeDelta::days(30);
+const CRITICAL_BEFORE_EXPIRY: TimeDelta = TimeDelta::days(7);
 /// Of a disk, in percent.
-const LITTLE_ROOM: u64 = 15;
-const NO_ROOM: u64 = 5;
+const LOW_DISK_PERCENT: u64 = 15;
+const CRITICAL_DISK_PERCENT: u64 = 5;
 
 /// What `dafnck backup` says of its last runs.
 pub(super) fn backups(place: &BackupLocation) -> Vec<Finding> {
@@ -99,8 +99,10 @@ pub(super) fn certificate(path: &Path) -> Finding {
             let left = end - Utc::now();
             let message = format!("{place} ends {} (in {} days)", end.format("%F %H:%M"), left.num_days());
             match left {
-                _ if left < LATE_RENEWAL => Finding::critical("certificate", message, "renew it now"),
-                _ if left < RENEWAL => Finding::warning("certificate", message, "renew it"),
+                _ if left < CRITICAL_BEFORE_EXPIRY => {
+                    Finding::critical("certificate", message, "renew it now")
+                }
+                _ if left < RENEW_BEFORE_EXPIRY => Finding::warning("certificate", message, "renew it"),
                 _ => Finding::ok("certificate", message),
             }
         }
@@ -118,8 +120,8 @@ pub(super) fn disk(directory: &Path) -> Finding {
     let message = format!("{percent} % free ({gibibytes} GiB) at {place}");
     let hint = "make room, or move the directory to a larger disk; a full disk stops all writing";
     match percent {
-        _ if percent < NO_ROOM => Finding::critical("disk", message, hint),
-        _ if percent < LITTLE_ROOM => Finding::warning("disk", message, hint),
+        _ if percent < CRITICAL_DISK_PERCENT => Finding::critical("disk", message, hint),
+        _ if percent < LOW_DISK_PERCENT => Finding::warning("disk", message, hint),
         _ => Finding::ok("disk", message),
     }
 }

@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::sentences::sentences;
 use super::{Finding, Thresholds};
-use crate::administration::is_there;
+use crate::administration::table_exists;
 use crate::services::migration_sets;
 
 /// How many of each are named.
@@ -96,7 +96,7 @@ async fn dead_rows(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> any
 
 /// A table, and what it has come to.
 #[derive(QueryableByName)]
-struct Grown {
+struct TableGrowthRow {
     #[diesel(sql_type = Text)]
     line: String,
     #[diesel(sql_type = BigInt)]
@@ -109,7 +109,7 @@ struct Grown {
 async fn growth(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow::Result<Finding> {
     let mut measured = Vec::new();
     for set in migration_sets() {
-        if is_there(conn, &format!("{}.table_sizes", set.name)).await? {
+        if table_exists(conn, &format!("{}.table_sizes", set.name)).await? {
             measured.push(format!(
                 "SELECT '{0}.' || s.table_name AS name, s.day, s.bytes, \
                      pg_total_relation_size(to_regclass('{0}.' || s.table_name)) AS now FROM {0}.table_sizes s",
@@ -131,7 +131,7 @@ async fn growth(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow
 }
 
 /// Of all tables, those first that have grown most.
-fn judge_growth(tables: &[Grown], much: i64) -> Finding {
+fn judge_growth(tables: &[TableGrowthRow], much: i64) -> Finding {
     let (before, now) = tables.iter().fold((0, 0), |(before, now), it| (before + it.bytes, now + it.now));
     let grown = tables.iter().filter(|it| it.now > it.bytes).take(NAMED).map(|it| it.line.as_str());
     let grown: Vec<&str> = grown.collect();

@@ -1,4 +1,4 @@
-//! Sending files: one call for each, the header first and then the bytes.
+//! PassSender files: one call for each, the header first and then the bytes.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -18,7 +18,7 @@ use tonic::{Code, Status};
 use super::file::Origin;
 use super::pass;
 use super::report::Refusal;
-use super::streams::Sending;
+use super::streams::PassSender;
 use crate::interchange::line::{self, Kind};
 use crate::operator::{explain, reason_of};
 
@@ -40,7 +40,7 @@ type Fields = Map<String, Value>;
 type Client = ContentAdminServiceClient<SiblingChannel>;
 
 /// Sends all attachments of the file, one after the other.
-pub(super) async fn send(sending: &mut Sending<'_>, client: &Client) -> anyhow::Result<()> {
+pub(super) async fn send(sending: &mut PassSender<'_>, client: &Client) -> anyhow::Result<()> {
     let (sender, mut receiver) = mpsc::channel(1);
     let Origin { file, directory, .. } = sending.origin;
     let (file, directory) = (file.clone(), directory.clone());
@@ -63,7 +63,7 @@ pub(super) fn check(directory: &Path, number: u64, fields: Fields) -> Result<(),
 
 /// The inner error refuses this attachment, the outer one ends the import.
 async fn send_one(
-    sending: &mut Sending<'_>,
+    sending: &mut PassSender<'_>,
     client: &Client,
     directory: &Path,
     number: u64,

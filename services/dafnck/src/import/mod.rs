@@ -29,9 +29,9 @@ use proto::task::admin::v1::{ImportTaskDependenciesRequest, ImportTasksRequest, 
 use shared::siblings::{Sibling, Siblings};
 
 use file::Origin;
-use pass::{Pass, Place};
+use pass::{ImportPass, SendOrder};
 pub use report::{Refusal, Report, Tally};
-use streams::Sending;
+use streams::PassSender;
 
 use crate::interchange::line::Kind;
 use crate::operator::OperatorOptions;
@@ -130,7 +130,7 @@ async fn send_all(
     report: &mut Report,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    let mut sending = Sending { origin, report, progress };
+    let mut sending = PassSender { origin, report, progress };
     for (kind, count) in counts {
         progress.begin(*kind, Some(*count));
         let sent = send_kind(*kind, services, &mut sending).await;
@@ -140,28 +140,28 @@ async fn send_all(
 }
 
 /// Lines that may be sent as they are found.
-const fn pass<Item>(kind: Kind) -> Pass<Item> {
-    Pass { kind, order: |_| None }
+const fn pass<Item>(kind: Kind) -> ImportPass<Item> {
+    ImportPass { kind, order: |_| None }
 }
 
 /// Subtasks go after their parents.
-const TASKS: Pass<ImportedTask> = Pass {
+const TASKS: ImportPass<ImportedTask> = ImportPass {
     kind: Kind::Task,
     order: |task| {
         let parent = task.parent_task_id.clone()?;
-        Some(Place::Subtask { id: task.id.clone(), parent })
+        Some(SendOrder::Subtask { id: task.id.clone(), parent })
     },
 };
 
 /// Versions of a document go by their numbers.
-const VERSIONS: Pass<ImportedDocumentVersion> = Pass {
+const VERSIONS: ImportPass<ImportedDocumentVersion> = ImportPass {
     kind: Kind::DocumentVersion,
     order: |version| {
-        Some(Place::Version { document: version.document_id.clone(), number: version.version_number })
+        Some(SendOrder::Version { document: version.document_id.clone(), number: version.version_number })
     },
 };
 
-async fn send_kind(kind: Kind, services: &Siblings, sending: &mut Sending<'_>) -> anyhow::Result<()> {
+async fn send_kind(kind: Kind, services: &Siblings, sending: &mut PassSender<'_>) -> anyhow::Result<()> {
     let mut users = UserAdminServiceClient::new(services.channel(Sibling::Identity));
     let mut projects = ProjectAdminServiceClient::new(services.channel(Sibling::Project));
     let mut tasks = TaskAdminServiceClient::new(services.channel(Sibling::Task));

@@ -23,11 +23,11 @@ const ITEM_OVERHEAD_BYTES: usize = 8;
 const MAX_TASK_DEPTH: usize = 10_000;
 
 /// The lines of one kind.
-pub(super) struct Pass<Item> {
+pub(super) struct ImportPass<Item> {
     /// Lines of other kinds are passed over.
     pub(super) kind: Kind,
     /// When an item may be sent, if not as it is found.
-    pub(super) order: fn(&Item) -> Option<Place>,
+    pub(super) order: fn(&Item) -> Option<SendOrder>,
 }
 
 /// Counts the lines of each kind, and refuses those that are none.
@@ -48,7 +48,7 @@ pub(super) fn survey(path: &Path) -> anyhow::Result<(BTreeMap<Kind, u64>, Report
 /// when nobody receives any more.
 pub(super) fn produce<Item: Message + Default>(
     path: &Path,
-    pass: Pass<Item>,
+    pass: ImportPass<Item>,
     sender: &mpsc::Sender<Vec<Item>>,
 ) -> anyhow::Result<(Report, u64)> {
     let kind = pass.kind;
@@ -63,13 +63,13 @@ pub(super) fn produce<Item: Message + Default>(
         }
         let item = decode(kind, json, line.number);
         match item.as_ref().ok().and_then(producer.pass.order) {
-            Some(place) => waiting.push(Waiting { place, number: line.number, offset: line.offset }),
+            Some(place) => waiting.push(DeferredLine { place, number: line.number, offset: line.offset }),
             None if producer.add(line.number, item).is_none() => return Ok(producer.end()),
             None => {}
         }
     }
     sort(&mut waiting);
-    for Waiting { number, offset, .. } in waiting {
+    for DeferredLine { number, offset, .. } in waiting {
         let item = decode(kind, lines.at(offset)?, number);
         if producer.add(number, item).is_none() {
             break;
@@ -100,7 +100,7 @@ pub(super) fn visit(
 }
 
 struct Producer<'a, Item> {
-    pass: Pass<Item>,
+    pass: ImportPass<Item>,
     sender: &'a mpsc::Sender<Vec<Item>>,
     batch: Vec<Item>,
     bytes: usize,
@@ -150,28 +150,28 @@ impl<Item: Message> Producer<'_, Item> {
 
 /// What decides when a line may be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum SendOrder {
     Version { document: String, number: i32 },
     Subtask { id: String, parent: String },
 }
 
-struct Waiting {
-    place: Place,
+struct DeferredLine {
+    place: SendOrder,
     number: u64,
     offset: u64,
 }
 
-fn sort(waiting: &mut [Waiting]) {
+fn sort(waiting: &mut [DeferredLine]) {
     let parents: HashMap<String, String> = waiting
         .iter()
         .filter_map(|waiting| match &waiting.place {
-            Place::Subtask { id, parent } => Some((id.clone(), parent.clone())),
-            Place::Version { .. } => None,
+            SendOrder::Subtask { id, parent } => Some((id.clone(), parent.clone())),
+            SendOrder::Version { .. } => None,
         })
         .collect();
     waiting.sort_by_cached_key(|waiting| match &waiting.place {
-        Place::Version { document, number } => (document.clone(), i64::from(*number), waiting.number),
-        Place::Subtask { id, .. } => (String::new(), depth(&parents, id), waiting.number),
+        SendOrder::Version { document, number } => (document.clone(), i64::from(*number), waiting.number),
+        SendOrder::Subtask { id, .. } => (String::new(), depth(&parents, id), waiting.number),
     });
 }
 
@@ -240,8 +240,8 @@ mod tests {
 
     #[test]
     fn versions_go_by_their_numbers() {
-        let version = |document: u128, number: i32| Waiting {
-            place: Place::Version { document: document.to_string(), number },
+        let version = |document: u128, number: i32| DeferredLine {
+            place: SendOrder::Version { document: document.to_string(), number },
             number: 0,
             offset: 0,
         };

@@ -1,4 +1,4 @@
-//! Sending batches to the services and taking in their answers.
+//! PassSender batches to the services and taking in their answers.
 
 use anyhow::{Context, ensure};
 use prost::Message;
@@ -9,7 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status, Streaming};
 
 use super::file::Origin;
-use super::pass::{self, Pass};
+use super::pass::{self, ImportPass};
 use super::report::Report;
 use crate::operator::explain;
 use crate::progress::Progress;
@@ -18,17 +18,17 @@ use crate::progress::Progress;
 const BATCHES_AHEAD: usize = 2;
 
 /// What one kind of line needs to be sent.
-pub(super) struct Sending<'a> {
+pub(super) struct PassSender<'a> {
     pub(super) origin: &'a Origin,
     pub(super) report: &'a mut Report,
     pub(super) progress: &'a Progress,
 }
 
-impl Sending<'_> {
+impl PassSender<'_> {
     /// Sends all lines of a pass in one stream.
     pub(super) async fn send<Item, Batch, Answer, Answered>(
         &mut self,
-        pass: Pass<Item>,
+        pass: ImportPass<Item>,
         batch: fn(Vec<Item>) -> Batch,
         call: impl FnOnce(Requests<Item, Batch>) -> Answered,
         results: fn(Answer) -> Vec<ImportResult>,

@@ -8,14 +8,14 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use super::Job;
 
 /// A table is counted again when so many of its rows have changed, beside a twentieth of them.
-const CHANGED_ROWS: i64 = 500;
-/// An index is built anew when it is larger than this and its pages are less than half full.
-const INDEX_BYTES: i64 = 8 << 20;
+const MIN_CHANGED_ROWS: i64 = 500;
+/// An index is rebuilt when it is larger than this and its pages are less than half full.
+const MIN_INDEX_BYTES: i64 = 8 << 20;
 const FULL_PERCENT: i64 = 50;
-/// Indexes that are built anew in one run of a schema.
+/// Indexes that are rebuilt in one run of a schema.
 const INDEXES_AT_ONCE: i64 = 10;
 /// Days for which sizes are remembered.
-const SIZES_DAYS: i64 = 400;
+const SIZE_HISTORY_DAYS: i64 = 400;
 
 #[derive(QueryableByName)]
 struct Name {
@@ -47,7 +47,7 @@ async fn measure(conn: &mut AsyncPgConnection, schema: &str) -> anyhow::Result<V
     ))
     .execute(conn)
     .await?;
-    sql_query(format!("DELETE FROM {schema}.table_sizes WHERE day < current_date - {SIZES_DAYS}"))
+    sql_query(format!("DELETE FROM {schema}.table_sizes WHERE day < current_date - {SIZE_HISTORY_DAYS}"))
         .execute(conn)
         .await?;
     Ok(vec![format!("{measured} tables")])
@@ -58,7 +58,7 @@ async fn analyze(conn: &mut AsyncPgConnection, schema: &str) -> anyhow::Result<V
         conn,
         format!(
             "SELECT relname::text AS name FROM pg_stat_user_tables WHERE schemaname = '{schema}' \
-             AND n_mod_since_analyze > {CHANGED_ROWS} AND n_mod_since_analyze > n_live_tup / 20 ORDER BY relname"
+             AND n_mod_since_analyze > {MIN_CHANGED_ROWS} AND n_mod_since_analyze > n_live_tup / 20 ORDER BY relname"
         ),
     )
     .await?;
@@ -87,7 +87,7 @@ async fn reindex(conn: &mut AsyncPgConnection, schema: &str) -> anyhow::Result<V
         format!(
             "WITH large AS MATERIALIZED (SELECT c.oid, c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
                  JOIN pg_am a ON a.oid = c.relam WHERE c.relnamespace = '{schema}'::regnamespace AND a.amname = 'btree' \
-                 AND i.indisvalid AND pg_relation_size(c.oid) > {INDEX_BYTES}) \
+                 AND i.indisvalid AND pg_relation_size(c.oid) > {MIN_INDEX_BYTES}) \
              SELECT relname::text AS name FROM large \
              WHERE (public.pgstatindex(oid::regclass)).avg_leaf_density < {FULL_PERCENT} \
              ORDER BY pg_relation_size(oid) DESC LIMIT {INDEXES_AT_ONCE}"

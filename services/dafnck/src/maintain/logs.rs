@@ -1,4 +1,4 @@
-//! The logs of the local suite's servers: a large one is copied aside and begun anew. The servers append to it and need
+//! The logs of the local suite's servers: a large one is copied aside and begun again. The servers append to it and need
 //! not be told.
 
 use std::fs::{self, OpenOptions};

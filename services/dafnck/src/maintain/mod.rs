@@ -23,7 +23,7 @@ use shared::migrate::Set;
 use shared::service::cancel_on_signal;
 use tokio_util::sync::CancellationToken;
 
-use crate::administration::{AdminOptions, is_there};
+use crate::administration::{AdminOptions, table_exists};
 use crate::output::{self, say};
 use crate::services::migration_sets;
 
@@ -54,7 +54,7 @@ pub enum Job {
     Measure,
     /// Counts again where many rows have changed since the planner last did.
     Analyze,
-    /// Builds indexes anew that are mostly empty, beside the traffic.
+    /// Rebuilds indexes that are mostly empty, beside the traffic.
     Reindex,
 }
 
@@ -84,7 +84,7 @@ impl Job {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It ran lately, or somebody else does it.
-    Left,
+    Skipped,
     /// What was done, one thing each.
     Done(Vec<String>),
 }
@@ -107,7 +107,7 @@ pub async fn command(options: &MaintainOptions) -> anyhow::Result<()> {
         say("maintaining the database…");
         for (name, outcome) in maintain(url, options.now).await? {
             let (done, error) = match outcome {
-                Ok(Outcome::Left) => (None, None),
+                Ok(Outcome::Skipped) => (None, None),
                 Ok(Outcome::Done(things)) => (Some(things), None),
                 Err(error) => (None, Some(format!("{error:#}"))),
             };
@@ -162,7 +162,7 @@ pub async fn maintain(url: &Secret, now: bool) -> anyhow::Result<Vec<(String, an
     let mut conn = shared::database::connect(url).await?;
     let mut outcomes = Vec::new();
     for set in migration_sets() {
-        if !is_there(&mut conn, &format!("{}.maintenance_runs", set.name)).await? {
+        if !table_exists(&mut conn, &format!("{}.maintenance_runs", set.name)).await? {
             continue;
         }
         for job in Job::ALL {
@@ -185,14 +185,14 @@ async fn run(conn: &mut AsyncPgConnection, set: &Set, job: Job, hours: i32) -> a
     let key = format!("dafnck maintain {} {}", set.name, job.name());
     let lock = sql_query("SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS yes").bind::<Text, _>(&key);
     if !lock.get_result::<Answer>(conn).await?.yes {
-        return Ok(Outcome::Left);
+        return Ok(Outcome::Skipped);
     }
     let outcome = if claim(conn, set, job, hours).await? {
         let done = jobs::run(conn, set.name, job).await;
         note(conn, set, job, done.as_ref().err()).await?;
         done.map(Outcome::Done)
     } else {
-        Ok(Outcome::Left)
+        Ok(Outcome::Skipped)
     };
     sql_query("SELECT pg_advisory_unlock(hashtextextended($1, 0)) AS yes")
         .bind::<Text, _>(&key)

@@ -16,7 +16,7 @@ use crate::backup::copies::CopyReader;
 const BATCH: i64 = 500;
 
 /// How far the clocks of the database and of who makes copies may be apart.
-const CLOCKS: TimeDelta = TimeDelta::minutes(1);
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(1);
 
 /// What became of the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -142,7 +142,8 @@ impl<'a> Files<'a> {
     }
 
     fn is_too_young(&self, part: &Part) -> bool {
-        let is_young = self.copies.kept_at.is_some_and(|kept_at| part.changed_at > kept_at - CLOCKS);
+        let is_young =
+            self.copies.synced_at.is_some_and(|synced_at| part.changed_at > synced_at - CLOCK_TOLERANCE);
         is_young && self.to.is_none() && !self.copies.entries.contains_key(&part.path)
     }
 

@@ -42,12 +42,12 @@ use crate::suite_settings::{BucketSettings, SuiteSettings};
 
 /// Marker file: the restore of this directory is incomplete.
 const UNFINISHED: &str = "restoring";
-const COPY_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
+const COPY_TIMEOUT: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// What `--help` says about the end.
 pub const HELP: &str = "\
 Then start the suite on the directory: `dafnck --data-directory DIRECTORY`, and turn its
-backups on with `dafnck backup --data-directory DIRECTORY`. Everybody signs in anew, unless
+backups on with `dafnck backup --data-directory DIRECTORY`. Everybody signs in again, unless
 --sessions keep was given; programs need new API tokens.
 
 Exit code 0: everything is as it was. Exit code 1: nothing was restored, or files
@@ -86,7 +86,7 @@ pub struct RestoreOptions {
 /// What becomes of sessions, API tokens and codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Sessions {
-    /// They end, and everybody signs in anew.
+    /// They end, and everybody signs in again.
     #[default]
     End,
     /// They are as they were at the moment.
@@ -113,7 +113,7 @@ pub async fn command(options: &RestoreOptions) -> anyhow::Result<()> {
 }
 
 /// A restored suite whose database runs.
-pub(crate) struct Restored(RestoredPostgres);
+pub(crate) struct RestoredSuite(RestoredPostgres);
 
 /// The data directory is a suite's from now on.
 pub(crate) fn finish(data_directory: &Path) -> anyhow::Result<()> {
@@ -144,7 +144,7 @@ pub(crate) fn refuse_damage(damage: &[String]) -> anyhow::Result<()> {
 }
 
 /// Restores into the directory, whose database then runs. After a failure the directory is empty again.
-pub(crate) async fn restore(options: &RestoreOptions) -> anyhow::Result<(Restored, FilesReport)> {
+pub(crate) async fn restore(options: &RestoreOptions) -> anyhow::Result<(RestoredSuite, FilesReport)> {
     let (directory, backup) = find_backup(options)?;
     make_empty(&options.into)?;
     let outcome = restore_into(options, &directory, &backup).await;
@@ -185,7 +185,7 @@ async fn restore_into(
     options: &RestoreOptions,
     directory: &BackupDirectory,
     backup: &BaseBackup,
-) -> anyhow::Result<(Restored, FilesReport)> {
+) -> anyhow::Result<(RestoredSuite, FilesReport)> {
     let moment = if let Target::Time(time) = options.at { time } else { DateTime::<Utc>::MAX_UTC };
     let secrets = SecretsSnapshot::at(directory, moment)?;
     secrets.restore_suite(&options.into)?;
@@ -213,7 +213,7 @@ async fn restore_into(
     say("replaying WAL…");
     let recovered = place.recover(say).await;
     let restored = match (recovered, log) {
-        (Ok(restored), _) => Restored(restored),
+        (Ok(restored), _) => RestoredSuite(restored),
         (Err(error), Err(log)) => bail!("{log:#}. {}\n{error:#}", window(directory)?),
         (Err(error), Ok(())) => bail!("{}\n{error:#}", window(directory)?),
     };
@@ -296,7 +296,7 @@ fn clear(into: &Path) -> anyhow::Result<()> {
 /// WAL segments that have arrived, but that nobody has taken over yet.
 async fn archive_received_wal(directory: &BackupDirectory, barman: &Barman) -> anyhow::Result<()> {
     let _lock = directory.lock().await?;
-    let taken = barman.call(&["archive-wal", SERVER], COPY_LIMIT).await;
+    let taken = barman.call(&["archive-wal", SERVER], COPY_TIMEOUT).await;
     taken.context("what has arrived of WAL cannot be taken over: is the backup directory writable?")?;
     catalog::record_wal(directory)
 }
@@ -313,7 +313,7 @@ async fn copy_base(
     let mut arguments = vec!["restore", "--partial-wal"];
     arguments.extend(target.iter().map(String::as_str));
     arguments.extend([SERVER, backup.id.as_str(), data]);
-    barman.call(&arguments, COPY_LIMIT).await.context("Barman could not restore").map(drop)
+    barman.call(&arguments, COPY_TIMEOUT).await.context("Barman could not restore").map(drop)
 }
 
 /// Barman leaves the newest piece that has arrived whole where it is until the next one begins, and does not restore it.
@@ -329,7 +329,7 @@ fn copy_newest_wal(directory: &BackupDirectory, place: &PendingRestore) -> anyho
     Ok(())
 }
 
-impl Restored {
+impl RestoredSuite {
     /// A connection as superuser.
     pub(crate) async fn connect(&self, database: &str) -> anyhow::Result<AsyncPgConnection> {
         shared::database::connect(&self.0.postgres.admin_url(database)).await

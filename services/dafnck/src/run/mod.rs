@@ -45,22 +45,22 @@ use local_servers::suite::{NAMES, SuiteOptions};
 /// Where mail goes unless told otherwise, in the data directory.
 const MAIL: &str = "mail";
 /// How long the services may take until they are ready, and how often they are asked.
-const READY_LIMIT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long who fetches WAL for the backup may take to end after PostgreSQL.
 const RECEIVER_TIMEOUT: Duration = Duration::from_secs(10);
-const READY_POLL: Duration = Duration::from_millis(50);
+const READY_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Everything that runs.
-struct Running {
+struct RunningLocalSuite {
     servers: LocalServers,
     services: RunningServices,
     /// Whom to trust that they are the services, where they speak TLS.
     authority: Option<PathBuf>,
-    backup: Following,
+    backup: BackupTask,
 }
 
 /// The part of the suite that follows its backup.
-struct Following {
+struct BackupTask {
     stop: CancellationToken,
     task: JoinHandle<Option<WalReceiver>>,
 }
@@ -125,7 +125,7 @@ async fn start(
     options: &RunOptions,
     settings: &SuiteSettings,
     listeners: Listeners,
-) -> anyhow::Result<Running> {
+) -> anyhow::Result<RunningLocalSuite> {
     let data_directory = std::path::absolute(&options.data_directory)?;
     restore::refuse_unfinished(&data_directory)?;
     let secrets = Secrets::load_or_make(&data_directory)?;
@@ -164,7 +164,7 @@ async fn start(
         }
     };
     let authority = certificates.map(|directory| directory.join(format!("{}.pem", dev_ca::AUTHORITY)));
-    let mut running = Running { servers, services, authority, backup: Following::start(options) };
+    let mut running = RunningLocalSuite { servers, services, authority, backup: BackupTask::start(options) };
     if let Err(error) = running.become_ready().await {
         running.stop().await?;
         return Err(error);
@@ -227,7 +227,7 @@ async fn start_services(
     services::start(&options, &identity, &storage, listeners.services, listeners.gateway).await
 }
 
-impl Following {
+impl BackupTask {
     fn start(options: &RunOptions) -> Self {
         let stop = CancellationToken::new();
         let place = LocalSuite {
@@ -246,19 +246,19 @@ impl Following {
     }
 }
 
-impl Running {
+impl RunningLocalSuite {
     /// Waits until the services say that they are ready.
     async fn become_ready(&mut self) -> anyhow::Result<()> {
         let (siblings, authority) = (self.services.siblings.clone(), self.authority.clone());
         let ready = async {
             while !health::all_ready(&siblings, authority.as_deref()).await {
-                tokio::time::sleep(READY_POLL).await;
+                tokio::time::sleep(READY_POLL_INTERVAL).await;
             }
         };
         tokio::select! {
             () = ready => Ok(()),
             failure = failure(&mut self.services, &self.servers) => Err(failure),
-            () = tokio::time::sleep(READY_LIMIT) => bail!("the services were not ready within {READY_LIMIT:?}"),
+            () = tokio::time::sleep(READY_TIMEOUT) => bail!("the services were not ready within {READY_TIMEOUT:?}"),
         }
     }
 

@@ -30,7 +30,7 @@ use self::messages::{Messages, Variant};
 use self::oracle::{Oracle, Violation};
 use self::server_rules::{SERVER_RULES, ServerRule};
 use crate::harness::harness;
-use crate::walk::{call, channel_for, methods, path_of};
+use crate::method_rules::{call, channel_for, methods, path_of};
 
 const RANDOM_MESSAGES: usize = 1_000;
 const SEED: u64 = 14;

@@ -9,10 +9,10 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use crate::dafnck::Ran;
+use crate::dafnck::CommandOutput;
 
 /// Runs a command whose standard output nobody reads.
-async fn unread(mut command: Command) -> Ran {
+async fn unread(mut command: Command) -> CommandOutput {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
@@ -20,10 +20,10 @@ async fn unread(mut command: Command) -> Ran {
     drop(command);
     let output = child.wait_with_output().await.unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
-    Ran { code: output.status.code(), out: String::new(), err }
+    CommandOutput { code: output.status.code(), out: String::new(), err }
 }
 
 /// Runs a command of which nobody can be asked anything.
-async fn unattended(mut command: Command) -> Ran {
-    Ran::of(command.stdin(Stdio::null())).await
+async fn unattended(mut command: Command) -> CommandOutput {
+    CommandOutput::run(command.stdin(Stdio::null())).await
 }

@@ -4,8 +4,8 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::unread;
-use crate::dafnck::Ran;
-use crate::machine::Machine;
+use crate::dafnck::CommandOutput;
+use crate::local_suite::Machine;
 
 /// A command that can be run again and again, and the keys of the objects that it prints with `--json`.
 const REPORTS: [(&str, &str); 15] = [
@@ -43,7 +43,7 @@ fn keys(line: &str) -> String {
 
 pub(super) async fn reports_are_objects_of_a_stable_shape(machine: &Machine) {
     for (command, shape) in REPORTS {
-        let ran = Ran::of(&mut on(machine, &format!("{command} --json"))).await;
+        let ran = CommandOutput::run(&mut on(machine, &format!("{command} --json"))).await;
         // The disk of the tests may be full.
         assert!(ran.code == Some(0) || command == "doctor", "{command}: {ran:?}");
         assert_eq!(ran.err, "", "{command}");
@@ -59,7 +59,7 @@ pub(super) async fn reports_are_objects_of_a_stable_shape(machine: &Machine) {
 
 pub(super) async fn quiet_commands_print_only_what_was_asked_for(machine: &Machine) {
     for (command, _) in REPORTS {
-        let ran = Ran::of(&mut on(machine, &format!("--quiet {command}"))).await;
+        let ran = CommandOutput::run(&mut on(machine, &format!("--quiet {command}"))).await;
         assert_eq!(ran.err, "", "{command}");
         assert_eq!(ran.out.is_empty(), !command.starts_with("user"), "{command}: {ran:?}");
     }

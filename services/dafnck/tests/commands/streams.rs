@@ -6,15 +6,15 @@ use std::process::Stdio;
 use uuid::Uuid;
 
 use super::unread;
-use crate::dafnck::{Ran, dafnck};
-use crate::machine::Machine;
+use crate::dafnck::{CommandOutput, dafnck};
+use crate::local_suite::Machine;
 
 /// Imports this text from standard input.
-async fn import(machine: &Machine, content: &[u8], arguments: &[&str]) -> Ran {
+async fn import(machine: &Machine, content: &[u8], arguments: &[&str]) -> CommandOutput {
     let path = machine.path("input.jsonl");
     fs::write(&path, content).unwrap();
     let mut command = machine.on("data", &[&["import", "-"], arguments].concat());
-    Ran::of(command.stdin(File::open(path).unwrap())).await
+    CommandOutput::run(command.stdin(File::open(path).unwrap())).await
 }
 
 pub(super) async fn what_is_exported_to_standard_output_is_imported_from_standard_input(machine: &Machine) {
@@ -79,6 +79,7 @@ async fn a_directory_and_a_missing_file_are_no_input() {
         assert!(ran.err.contains(words), "{ran:?}");
     }
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_dafnck"));
-    let empty = Ran::of(command.args(["import", "-", "--dry-run", "--strict"]).stdin(Stdio::null())).await;
+    let empty =
+        CommandOutput::run(command.args(["import", "-", "--dry-run", "--strict"]).stdin(Stdio::null())).await;
     assert_eq!((empty.code, empty.err.as_str()), (Some(0), ""), "{empty:?}");
 }

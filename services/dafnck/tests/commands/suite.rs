@@ -16,10 +16,10 @@ use super::streams::{
     what_is_exported_to_standard_output_is_imported_from_standard_input,
 };
 use super::unattended;
-use crate::dafnck::Ran;
-use crate::machine::Machine;
+use crate::dafnck::CommandOutput;
+use crate::local_suite::Machine;
 
-fn ends(ran: &Ran, code: i32, words: &str) {
+fn ends(ran: &CommandOutput, code: i32, words: &str) {
     assert!(
         ran.code == Some(code) && (ran.out.contains(words) || ran.err.contains(words)),
         "{words}: {ran:?}"
@@ -57,7 +57,7 @@ async fn what_destroys_is_confirmed(machine: &Machine) {
 async fn services_elsewhere_are_named_by_ports_and_urls(machine: &Machine) {
     let port = unused_port().to_string();
     ends(&machine.run("data", &["health", "--ports", &port]).await, 1, "Is the suite running there?");
-    let ran = Ran::of(machine.on("data", &["health"]).env("DAFNCK_PORTS", &port)).await;
+    let ran = CommandOutput::run(machine.on("data", &["health"]).env("DAFNCK_PORTS", &port)).await;
     ends(&ran, 1, "not all of them are ready");
     let stranger = machine.url(Service::Project);
     for question in [&["health"][..], &["health", "--alive"]] {
@@ -109,7 +109,7 @@ async fn a_data_directory_is_all_that_commands_need() {
     let hint = summary.lines().find_map(|line| line.strip_prefix("To see how it is: ")).unwrap();
     let words: Vec<&str> = hint.split(' ').collect();
     let mut command = tokio::process::Command::new(words[0]);
-    let hinted = Ran::of(command.args(&words[1..])).await;
+    let hinted = CommandOutput::run(command.args(&words[1..])).await;
     let task = format!("task is ready at {}", machine.url(Service::Task));
     assert!(hinted.code != Some(2) && hinted.out.contains(&task), "{hinted:?}");
 

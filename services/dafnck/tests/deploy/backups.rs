@@ -22,7 +22,7 @@ use super::kustomize::{Objects, PRODUCTION};
 use super::root;
 
 const NOBODY: u32 = 65534;
-const POLL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// The backup directory, in the image's own.
 const BACKUP: &str = "backup";
 /// Much less than until somebody writes by chance.
@@ -118,7 +118,7 @@ impl Image {
             let said = || fs::read_to_string(self.path("said")).unwrap();
             assert_eq!(schedule.try_wait().unwrap(), None, "it ended by itself: {}", said());
             assert!(Instant::now() < deadline, "{}", said());
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         send(Signal::TERM, schedule.id().unwrap()).unwrap();
         assert!(schedule.wait().await.unwrap().success());
@@ -188,7 +188,7 @@ async fn the_weekly_drill_restores_a_cluster_from_its_bucket_and_names_what_is_l
     ];
     let store = suite.options.own::<StorageOptions>().storage_directory.to_str().unwrap();
     let keep = [copies.as_slice(), &[("DAFNCK_STORAGE_DIRECTORY", store)]].concat();
-    let kept = crate::dafnck::dafnck(&["files", "keep"], &keep).await;
+    let kept = crate::dafnck::dafnck(&["files", "sync"], &keep).await;
     assert_eq!(kept.code, Some(0), "{kept:?}");
 
     // What CloudNativePG's plugin does: a base backup, and each WAL segment when it is finished.

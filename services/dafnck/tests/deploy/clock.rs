@@ -8,16 +8,16 @@ use diesel_async::SimpleAsyncConnection;
 use local_servers::{DataDirectory, LocalOptions, LocalServers};
 use testkit::{Bucket, RedisTopology, Topology};
 
-use super::kustomize::{Given, MIGRATE, Objects, PRODUCTION};
+use super::kustomize::{ContainerCommand, MIGRATE, Objects, PRODUCTION};
 use super::{at, list, root, text};
-use crate::dafnck::{Ran, dafnck};
+use crate::dafnck::{CommandOutput, dafnck};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// As whom the jobs reach PostgreSQL.
 const ROLE: &str = "cluster_admin";
 
 /// Runs a job of the clock as `dafnck`, with these in the place of what only a cluster has.
-async fn run(given: &Given, instead: &[(&str, &str)]) -> Ran {
+async fn run(given: &ContainerCommand, instead: &[(&str, &str)]) -> CommandOutput {
     let is_given = |name: &str| given.variables.iter().any(|(variable, _)| variable == name);
     for (name, _) in instead {
         assert!(is_given(name), "{:?} is not given {name}", given.words);
@@ -147,10 +147,10 @@ async fn attachments_are_kept_by_the_cron_jobs_between_two_buckets() {
     let at_copies = [copies.as_slice(), &[("DAFNCK_COPY_ENDPOINT", &endpoint)]].concat();
     let at_both = [at_copies.as_slice(), &store, &[("DAFNCK_STORAGE_ENDPOINT", &endpoint)]].concat();
 
-    let kept = run("files-keep", &at_both).await;
+    let kept = run("files-sync", &at_both).await;
     assert_eq!(
         (kept.code, kept.out.as_str()),
-        (Some(0), "1 copies; 1 new with 2 bytes, 0 healed, 0 removed\n"),
+        (Some(0), "1 copies; 1 new with 2 bytes, 0 repaired, 0 removed\n"),
         "{kept:?}"
     );
     let checked = run("files-check", &at_copies).await;

@@ -16,7 +16,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::{at, documents, list, read, root, text};
 use crate::browser::{Page, Visit};
 use crate::harness::harness;
-use crate::walk::{call, methods, path_of};
+use crate::method_rules::{call, methods, path_of};
 
 const FILE: &str = "deploy/gateway/envoy.yaml";
 /// Another address of this machine, for clients: the proxy is at 127.0.0.1.

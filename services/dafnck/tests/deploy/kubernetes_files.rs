@@ -18,7 +18,7 @@ const SECRETS: &str = "/run/secrets/";
 /// What cert-manager puts into a certificate's secret.
 const CERTIFICATE: [&str; 3] = ["tls.crt", "tls.key", "ca.crt"];
 /// How long a service may take until it is ready.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Where the probes of a service ask.
 const PROBED: &str = "https://localhost:50051";
 
@@ -195,7 +195,7 @@ async fn probes_ask_a_service_that_speaks_tls() {
     let start = Instant::now();
     for (wanted, words) in &probes {
         let mut said = ask(words).await;
-        while said.code != Some(0) && start.elapsed() < START_LIMIT {
+        while said.code != Some(0) && start.elapsed() < START_TIMEOUT {
             said = ask(words).await;
         }
         assert!(said.code == Some(0) && said.out.contains(wanted), "{words:?}: {said:?}");

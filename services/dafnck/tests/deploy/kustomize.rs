@@ -67,21 +67,21 @@ impl Objects {
     }
 
     /// What the container of this job is given, whether somebody starts it or the clock.
-    pub fn job(&self, name: &str) -> Given {
+    pub fn job(&self, name: &str) -> ContainerCommand {
         let is_it = |object: &&Value| text(at(object, "kind")).ends_with("Job") && name_of(object) == name;
         let job = self.all.iter().find(is_it).unwrap_or_else(|| panic!("there is no job {name}"));
         self.given(&list(at(pod_of(job), "containers"))[0])
     }
 
     /// What a container's program is given: of config maps first, then of its own, in their order.
-    pub fn given(&self, container: &Value) -> Given {
+    pub fn given(&self, container: &Value) -> ContainerCommand {
         let maps = list(at(container, "envFrom")).iter();
         let maps = maps.map(|from| self.get("ConfigMap", text(at(from, "configMapRef.name"))));
         let common = maps.flat_map(|map| entries(at(map, "data")));
         let own = list(at(container, "env")).iter();
         let own = own.map(|variable| (text(at(variable, "name")), at(variable, "value")));
         let words = ["command", "args"].iter().flat_map(|key| list(at(container, key)));
-        Given {
+        ContainerCommand {
             image: text(at(container, "image")).to_owned(),
             words: words.map(|word| text(word).to_owned()).collect(),
             variables: common
@@ -93,7 +93,7 @@ impl Objects {
 }
 
 /// What Kubernetes starts in a container.
-pub struct Given {
+pub struct ContainerCommand {
     image: String,
     /// Program and arguments, with `$(NAME)` as it is written; without a program, the image has one.
     pub words: Vec<String>,
@@ -101,7 +101,7 @@ pub struct Given {
     pub variables: Vec<(String, Option<String>)>,
 }
 
-impl Given {
+impl ContainerCommand {
     /// The program of ours that it runs, if any.
     pub fn program(&self) -> Option<&str> {
         let (path, _) = self.image.rsplit_once(':')?;

@@ -11,7 +11,7 @@ use super::monitoring::{recorded, rules};
 use super::{at, documents, files, list, read, root, text};
 
 /// Labels of each metric that there is.
-type Measured = BTreeMap<String, BTreeSet<String>>;
+type MetricLabels = BTreeMap<String, BTreeSet<String>>;
 
 /// What Prometheus adds to all, and the bounds of histograms.
 const ADDED: [&str; 3] = ["job", "instance", "le"];
@@ -33,8 +33,8 @@ pub fn names_in_prometheus(name: &str, kind: &str, unit: &str) -> Vec<String> {
 }
 
 /// What the services send, as `tests/metrics.txt` has it.
-fn ours() -> Measured {
-    let mut measured = Measured::new();
+fn ours() -> MetricLabels {
+    let mut measured = MetricLabels::new();
     for line in include_str!("../metrics.txt").lines().filter(|line| !line.starts_with('#')) {
         let words: Vec<&str> = line.split(' ').collect();
         let [name, kind, unit, labels @ ..] = words.as_slice() else { panic!("{line}") };
@@ -48,7 +48,7 @@ fn ours() -> Measured {
 }
 
 /// What `dafnck backup` writes for the node exporter.
-fn of_backups() -> Measured {
+fn of_backups() -> MetricLabels {
     let (now, outcome) = (Some(Utc::now()), Some("ok".to_owned()));
     let status = Status {
         last_backup_at: now,
@@ -69,7 +69,7 @@ fn of_backups() -> Measured {
     names.map(|name| (name.to_owned(), BTreeSet::new())).collect()
 }
 
-fn measured() -> Measured {
+fn measured() -> MetricLabels {
     let mut all = ours();
     all.extend(of_backups());
     let lines =

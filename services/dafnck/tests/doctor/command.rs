@@ -4,10 +4,10 @@ use crate::harness::harness;
 use serde_json::Value;
 
 use super::{Fixture, certificate};
-use crate::dafnck::{Ran, dafnck};
+use crate::dafnck::{CommandOutput, dafnck};
 
 /// Looks at a suite with these arguments on top.
-async fn doctor(fixture: &Fixture, arguments: &[&str]) -> Ran {
+async fn doctor(fixture: &Fixture, arguments: &[&str]) -> CommandOutput {
     // What ran until now was slow if the machine was busy, which is nobody's illness.
     fixture.change("SELECT pg_stat_statements_reset()").await;
     let urls = &fixture.places.siblings;
@@ -23,7 +23,7 @@ async fn doctor(fixture: &Fixture, arguments: &[&str]) -> Ran {
 }
 
 /// Levels and checks of the list that it prints.
-fn findings(ran: &Ran) -> Vec<(String, String)> {
+fn findings(ran: &CommandOutput) -> Vec<(String, String)> {
     let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
     let list = report["findings"].as_array().unwrap();
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();

@@ -4,11 +4,11 @@ use chrono::{TimeDelta, Utc};
 use dafnck::backup::directory::BackupDirectory;
 use dafnck::backup::status::Status;
 
-use crate::dafnck::Ran;
-use crate::machine::Machine;
+use crate::dafnck::CommandOutput;
+use crate::local_suite::Machine;
 
 /// What it says of the backup, and whether anything is critical.
-fn on_backup(ran: &Ran) -> (bool, String) {
+fn on_backup(ran: &CommandOutput) -> (bool, String) {
     let is_it = |line: &&str| line.get(10..).is_some_and(|rest| rest.starts_with("backup "));
     let line = ran.out.lines().find(is_it);
     let line = line.unwrap_or_else(|| panic!("nothing on the backup: {ran:?}"));

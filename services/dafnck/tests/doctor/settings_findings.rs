@@ -34,7 +34,7 @@ async fn a_postgresql_that_may_lose_what_it_has_written_is_reported() {
     }
 }
 
-/// The processes of PostgreSQL read their settings anew within moments.
+/// The processes of PostgreSQL read their settings again within moments.
 async fn until_found(fixture: &Fixture) -> Vec<(Level, String)> {
     loop {
         let found = fixture.findings_of(CHECK).await;

@@ -18,7 +18,7 @@ use shared::siblings::Sibling;
 use tempfile::TempDir;
 use testkit::{Suite, keys, summary};
 
-use super::{Exported, to};
+use super::{ExportedDirectory, to};
 
 async fn refusal(options: &export::ExportOptions) -> String {
     format!("{:#}", export::run(options, &Progress::hidden()).await.unwrap_err())
@@ -121,7 +121,7 @@ async fn one_export_at_a_time_and_a_slow_one_holds_up_nobody_else() {
     assert_eq!(sizes.iter().sum::<usize>(), 40);
     assert!(sizes.iter().all(|size| *size <= 23), "{sizes:?}: messages have 2 MiB at most");
     drop(slow);
-    let again = tokio::time::timeout(Duration::from_secs(10), Exported::of(&suite)).await.unwrap();
+    let again = tokio::time::timeout(Duration::from_secs(10), ExportedDirectory::of(&suite)).await.unwrap();
     assert!(again.text().contains("late"));
 }
 

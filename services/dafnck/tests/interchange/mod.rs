@@ -41,12 +41,12 @@ async fn import(suite: &Suite, file: &Path) -> Report {
 }
 
 /// An export in a directory of its own.
-struct Exported {
+struct ExportedDirectory {
     directory: TempDir,
     report: export::Report,
 }
 
-impl Exported {
+impl ExportedDirectory {
     async fn of(suite: &Suite) -> Self {
         Self::with(suite, |_| {}).await
     }

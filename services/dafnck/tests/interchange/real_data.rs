@@ -9,7 +9,7 @@ use dafnck::import::Refusal;
 use dafnck::interchange::line::Kind;
 use tempfile::TempDir;
 
-use super::{Exported, difference, import};
+use super::{ExportedDirectory, difference, import};
 
 /// Runs for minutes: only with a directory that holds `eips.jsonl`, `history.jsonl.gz` and `assets/`.
 #[tokio::test]
@@ -24,9 +24,9 @@ async fn the_proposals_go_round() {
         refusal.kind == Some(Kind::Dependency) && refusal.reason.starts_with("would close a cycle")
     };
     assert!(taken.refused() > 0 && taken.refusals().iter().all(closes_a_cycle), "{taken}");
-    let first = timed("export", Exported::of(&origin)).await;
+    let first = timed("export", ExportedDirectory::of(&origin)).await;
     assert_eq!(timed("import of the export", import(&copy, &first.file())).await.refusals(), []);
-    let second = timed("export of the copy", Exported::of(&copy)).await;
+    let second = timed("export of the copy", ExportedDirectory::of(&copy)).await;
 
     eprint!("{}", first.report);
     eprintln!("{} bytes", first.text().len());

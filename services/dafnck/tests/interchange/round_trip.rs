@@ -10,16 +10,16 @@ use uuid::Uuid;
 
 use super::everything::fill;
 use super::tables::rows;
-use super::{Exported, difference, import};
+use super::{ExportedDirectory, difference, import};
 
 #[tokio::test]
 async fn what_is_exported_imported_and_exported_is_the_same_bytes() {
     let (origin, copy) = tokio::join!(harness().start(), harness().start());
     fill(&origin).await;
-    let first = Exported::of(&origin).await;
+    let first = ExportedDirectory::of(&origin).await;
     let taken = import(&copy, &first.file()).await;
     assert_eq!(taken.refusals(), []);
-    let second = Exported::of(&copy).await;
+    let second = ExportedDirectory::of(&copy).await;
 
     assert_eq!(difference(&first.text(), &second.text()), None);
     assert_eq!(first.text(), second.text());
@@ -30,14 +30,14 @@ async fn what_is_exported_imported_and_exported_is_the_same_bytes() {
 
     let again = import(&copy, &first.file()).await;
     assert!(again.refusals().is_empty() && again.tallies.values().all(|tally| tally.created == 0));
-    assert_eq!(Exported::of(&copy).await.text(), first.text());
+    assert_eq!(ExportedDirectory::of(&copy).await.text(), first.text());
 }
 
 #[tokio::test]
 async fn every_field_of_the_format_is_told() {
     let suite = harness().start().await;
     fill(&suite).await;
-    let text = Exported::of(&suite).await.text();
+    let text = ExportedDirectory::of(&suite).await.text();
     let reference = include_str!("../../src/interchange/FORMAT.md");
     let (fields, _) = reference.split_once("## What an export holds").unwrap();
     let only_imported = ["passwordHash", "contentBase64"];
@@ -59,7 +59,7 @@ async fn every_field_of_the_format_is_told() {
 async fn an_import_that_was_cut_off_is_finished_by_another() {
     let (origin, copy) = tokio::join!(harness().start(), harness().start());
     fill(&origin).await;
-    let whole = Exported::of(&origin).await;
+    let whole = ExportedDirectory::of(&origin).await;
     let text = whole.text();
     let lines: Vec<&str> = text.lines().collect();
     for kept in [lines.len() / 3, lines.len() * 2 / 3] {
@@ -70,7 +70,7 @@ async fn an_import_that_was_cut_off_is_finished_by_another() {
         import(&copy, &file).await;
     }
     assert_eq!(import(&copy, &whole.file()).await.refusals(), []);
-    let again = Exported::of(&copy).await;
+    let again = ExportedDirectory::of(&copy).await;
     assert_eq!(difference(&text, &again.text()), None);
 }
 
@@ -83,7 +83,7 @@ async fn numbers_go_on_where_they_were() {
     let second = olga.task(&apollo, "second").await;
     let gone = task::DeleteTaskRequest { task_id: second.id, ..Default::default() };
     olga.tasks().delete_task(gone).await.unwrap();
-    import(&copy, &Exported::of(&origin).await.file()).await;
+    import(&copy, &ExportedDirectory::of(&origin).await.file()).await;
 
     let there = signed_in(&copy, &olga).await;
     assert_eq!(there.task(&apollo, "third").await.key, "APO-3");
@@ -114,24 +114,24 @@ async fn one_project_comes_with_whom_it_names_and_no_others() {
     otto.project("Other").await;
 
     let exported =
-        Exported::with(&origin, |options| options.projects = vec![small.id.parse().unwrap()]).await;
+        ExportedDirectory::with(&origin, |options| options.projects = vec![small.id.parse().unwrap()]).await;
 
     let counts: Vec<_> = exported.report.written.clone().into_iter().collect();
     assert_eq!(counts, [(Kind::User, 1), (Kind::Project, 1), (Kind::TaskCounter, 1), (Kind::Task, 1)]);
     assert_eq!(import(&copy, &exported.file()).await.refusals(), []);
-    assert_eq!(Exported::of(&copy).await.text(), exported.text());
+    assert_eq!(ExportedDirectory::of(&copy).await.text(), exported.text());
 }
 
 #[tokio::test]
 async fn files_that_are_there_are_kept_and_broken_ones_mended() {
     let suite = harness().start().await;
     fill(&suite).await;
-    let first = Exported::of(&suite).await;
+    let first = ExportedDirectory::of(&suite).await;
     let broken = first.directory.path().join(first.files().keys().next().unwrap());
     std::fs::write(&broken, "broken").unwrap();
     let untouched = first.directory.path().join(first.files().keys().last().unwrap());
     let before = modified(&untouched);
-    let files = Exported::of(&suite).await.files();
+    let files = ExportedDirectory::of(&suite).await.files();
 
     let mut again = super::to(&suite, &first.file());
     again.replace = true;

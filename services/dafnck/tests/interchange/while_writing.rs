@@ -10,7 +10,7 @@ use proto::project::v1::DeleteProjectRequest;
 use proto::task::v1::{CreateTaskDependencyRequest, DeleteTaskRequest, TaskDependency};
 use testkit::Actor;
 
-use super::{Exported, import};
+use super::{ExportedDirectory, import};
 
 const WRITERS: usize = 4;
 const EXPORTS: usize = 6;
@@ -55,7 +55,7 @@ async fn exports_beside_writers_are_taken_whole() {
     let exporting = async {
         let mut exports = Vec::new();
         for _ in 0..EXPORTS {
-            exports.push(Exported::of(&suite).await);
+            exports.push(ExportedDirectory::of(&suite).await);
         }
         stop.store(true, Ordering::Relaxed);
         exports
@@ -68,6 +68,6 @@ async fn exports_beside_writers_are_taken_whole() {
         let copy = harness().start().await;
         let taken = import(&copy, &export.file()).await;
         assert_eq!(taken.refusals(), []);
-        assert_eq!(Exported::of(&copy).await.text(), export.text());
+        assert_eq!(ExportedDirectory::of(&copy).await.text(), export.text());
     }
 }

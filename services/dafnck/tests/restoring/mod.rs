@@ -12,8 +12,8 @@ use local_servers::{DataDirectory, LocalOptions};
 use proto::project::v1 as project;
 use testkit::summary;
 
-use crate::ending_sessions::another_device;
-use crate::machine::{Machine, Objects, files_below};
+use crate::end_sessions_command::another_device;
+use crate::local_suite::{Machine, Objects, files_below};
 use crate::topologies::moving::{resume, resume_token};
 
 /// What the tables and the file store of a restored directory hold, before any service has touched them.
@@ -32,7 +32,7 @@ async fn held(machine: &Machine, data: &str) -> (Tables, Objects) {
     )
     .await
     .unwrap();
-    let tables = crate::machine::tables(|name| servers.postgres.admin_url(name)).await;
+    let tables = crate::local_suite::tables(|name| servers.postgres.admin_url(name)).await;
     servers.stop().await.unwrap();
     (tables, machine.objects(data))
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{held, text};
 use crate::eips;
-use crate::machine::Machine;
+use crate::local_suite::Machine;
 
 /// Runs for minutes: only with a directory that holds `eips.jsonl`, `history.jsonl.gz` and `assets/`.
 #[tokio::test]

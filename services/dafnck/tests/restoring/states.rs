@@ -15,7 +15,7 @@ use testkit::until;
 
 use super::held;
 use super::window::{ids, set_back};
-use crate::machine::{Machine, Objects, files_below};
+use crate::local_suite::{Machine, Objects, files_below};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a state is tried that depends on who is faster.

@@ -15,7 +15,7 @@ use local_servers::RunningPostgres;
 use local_servers::suite::DatabaseTopology;
 
 use super::{held, text};
-use crate::machine::{Machine, files_below};
+use crate::local_suite::{Machine, files_below};
 
 /// How long the suite may take to see what is due, to make a base backup and to try a restore.
 const TIMEOUT: Duration = Duration::from_secs(180);

@@ -24,7 +24,7 @@ use shared::access::Permissions;
 use testkit::{Suite, reason_of, summary};
 use tonic::{Code, Status};
 
-use crate::walk::{call, methods, path_of};
+use crate::method_rules::{call, methods, path_of};
 use sample::{Ids, Sample};
 use world::{Kind, Person, World};
 

@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use super::world::{Kind, Person, World};
 use super::{PREFIX, requests};
 use crate::harness::harness;
-use crate::walk::{call, channel_for, methods, path_of};
+use crate::method_rules::{call, channel_for, methods, path_of};
 
 /// Does this to every table of the services.
 fn to_every_table(change: &str) -> String {

@@ -15,7 +15,7 @@ use super::sample::{Ids, Sample};
 use super::world::{Kind, Person, World};
 use super::{PREFIX, requests, task_requests, verdict};
 use crate::harness::harness;
-use crate::walk::call;
+use crate::method_rules::call;
 
 const SECRET: &str = "confidential";
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);

@@ -28,14 +28,14 @@ use tonic::{Request, Response, Status};
 
 /// What has arrived so far.
 #[derive(Clone, Default)]
-pub struct Collector(Arc<Mutex<Arrived>>);
+pub struct Collector(Arc<Mutex<ReceivedTelemetry>>);
 
 #[derive(Default)]
-pub struct Arrived {
+pub struct ReceivedTelemetry {
     /// Kind and unit of each metric, and the names of its points' attributes.
     metrics: BTreeMap<String, (String, BTreeSet<String>)>,
     /// The newest of each metric's points, by the values of its attributes in the order of their names.
-    points: BTreeMap<String, BTreeMap<String, Measured>>,
+    points: BTreeMap<String, BTreeMap<String, MetricValue>>,
     pub services: BTreeSet<String>,
     pub spans: BTreeSet<String>,
     pub logs: Vec<Log>,
@@ -43,7 +43,7 @@ pub struct Arrived {
 
 /// The value of a gauge, counter or sum; of a histogram, how many values there were and what they come to.
 #[derive(Clone, Copy, Debug)]
-pub struct Measured {
+pub struct MetricValue {
     pub count: u64,
     pub sum: f64,
 }
@@ -54,7 +54,7 @@ pub struct Log {
     pub attributes: BTreeMap<String, String>,
 }
 
-type Point = (BTreeMap<String, String>, Measured);
+type Point = (BTreeMap<String, String>, MetricValue);
 
 fn text(value: Option<AnyValue>) -> String {
     match value.and_then(|value| value.value) {
@@ -69,8 +69,8 @@ fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {
 
 fn numbers(points: &[NumberDataPoint]) -> Vec<Point> {
     let measured = |point: &NumberDataPoint| match point.value.unwrap() {
-        number_data_point::Value::AsDouble(sum) => Measured { count: 1, sum },
-        number_data_point::Value::AsInt(sum) => Measured { count: 1, sum: sum as f64 },
+        number_data_point::Value::AsDouble(sum) => MetricValue { count: 1, sum },
+        number_data_point::Value::AsInt(sum) => MetricValue { count: 1, sum: sum as f64 },
     };
     points.iter().map(|point| (texts(&point.attributes), measured(point))).collect()
 }
@@ -81,7 +81,7 @@ fn kind_and_points(metric: &Metric) -> (&'static str, Vec<Point>) {
         Data::Sum(sum) => (if sum.is_monotonic { "counter" } else { "sum" }, numbers(&sum.data_points)),
         Data::Histogram(all) => {
             let points = all.data_points.iter().map(|point| {
-                (texts(&point.attributes), Measured { count: point.count, sum: point.sum.unwrap() })
+                (texts(&point.attributes), MetricValue { count: point.count, sum: point.sum.unwrap() })
             });
             ("histogram", points.collect())
         }
@@ -89,7 +89,7 @@ fn kind_and_points(metric: &Metric) -> (&'static str, Vec<Point>) {
     }
 }
 
-impl Arrived {
+impl ReceivedTelemetry {
     fn take(&mut self, metric: Metric) {
         let (kind, points) = kind_and_points(&metric);
         let known = self.metrics.entry(metric.name.clone()).or_default();
@@ -170,7 +170,7 @@ impl Collector {
         (collector, url)
     }
 
-    pub fn arrived(&self) -> MutexGuard<'_, Arrived> {
+    pub fn arrived(&self) -> MutexGuard<'_, ReceivedTelemetry> {
         self.0.lock().unwrap()
     }
 
@@ -184,8 +184,8 @@ impl Collector {
     }
 
     /// The newest point of a metric with these values of its attributes; none is nothing.
-    pub fn measured(&self, metric: &str, attributes: &str) -> Measured {
-        let nothing = Measured { count: 0, sum: 0.0 };
+    pub fn measured(&self, metric: &str, attributes: &str) -> MetricValue {
+        let nothing = MetricValue { count: 0, sum: 0.0 };
         let arrived = self.arrived();
         arrived.points.get(metric).and_then(|points| points.get(attributes)).copied().unwrap_or(nothing)
     }

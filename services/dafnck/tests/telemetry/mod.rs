@@ -21,11 +21,11 @@ use tonic::transport::Channel;
 use tonic::{Code, Request};
 
 use crate::deploy::metric_names::names_in_prometheus;
-use crate::machine::Machine;
+use crate::local_suite::Machine;
 use collector::Collector;
 
 const NAMES: &str = include_str!("../metrics.txt");
-const ARRIVAL_LIMIT: Duration = Duration::from_secs(30);
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Calls that run in the same moment: more than wait for a hash at most, so that some are refused.
 const FLOOD: usize = 120;
 /// Connections that nobody got and evictions need not happen in so short a time, and there is no certificate.
@@ -111,7 +111,7 @@ async fn traces_metrics_and_logs_leave_under_the_names_that_rules_stand_on() {
     let wanted: BTreeSet<String> =
         NAMES.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
     let demanded = |line: &&String| !RARE.iter().any(|name| line.starts_with(name));
-    until_ok("all metrics arrive", ARRIVAL_LIMIT, async || {
+    until_ok("all metrics arrive", ARRIVAL_TIMEOUT, async || {
         let arrived = collector.lines();
         let missing: Vec<&String> =
             wanted.iter().filter(demanded).filter(|line| !arrived.contains(*line)).collect();
@@ -145,7 +145,7 @@ async fn is_held_up(collector: &Collector, machine: &Machine, who: &Actor) {
     request.metadata_mut().insert("traceparent", parent.parse().unwrap());
     let mut sessions = who.account();
     let release = async {
-        until("one is in use", ARRIVAL_LIMIT, async || connections(collector, "used") >= 1.0).await;
+        until("one is in use", ARRIVAL_TIMEOUT, async || connections(collector, "used") >= 1.0).await;
         admin.batch_execute("COMMIT").await.unwrap();
     };
     let (listed, ()) = tokio::join!(sessions.list_sessions(request), release);
@@ -156,7 +156,7 @@ async fn is_held_up(collector: &Collector, machine: &Machine, who: &Actor) {
 async fn what_is_told_of_pools_sessions_and_slow_statements_is_what_happened() {
     let (collector, machine, olga) = observed().await;
     is_held_up(&collector, &machine, &olga).await;
-    until("none is in use any more", ARRIVAL_LIMIT, async || connections(&collector, "used") == 0.0).await;
+    until("none is in use any more", ARRIVAL_TIMEOUT, async || connections(&collector, "used") == 0.0).await;
     let most = collector.measured("db.client.connection.max", "identity_service").sum;
     assert_eq!(most, f64::from(DEFAULT_DATABASE_POOL_SIZE));
     let idle = connections(&collector, "idle");
@@ -165,7 +165,7 @@ async fn what_is_told_of_pools_sessions_and_slow_statements_is_what_happened() {
     assert!(wait.count >= 2, "each call that has asked the database: {wait:?}");
     assert!((0.0..LONGEST_WAIT_SECONDS).contains(&(wait.sum / wait.count as f64)), "{wait:?}");
 
-    until("the slow statement's log arrives under its call's trace", ARRIVAL_LIMIT, async || {
+    until("the slow statement's log arrives under its call's trace", ARRIVAL_TIMEOUT, async || {
         collector.arrived().logs.iter().any(|log| {
             let is = |key: &str, value: &str| log.attributes.get(key).is_some_and(|own| own == value);
             let statement = log.attributes.get("statement").map_or("", String::as_str);
@@ -182,7 +182,7 @@ async fn what_is_told_of_pools_sessions_and_slow_statements_is_what_happened() {
         olga.projects().list_projects(ListProjectsRequest::default()).await.unwrap();
     }
     let looked_up = |result: &str| collector.measured("dafnck.session_cache.lookups", result).sum;
-    until("each call has looked once", ARRIVAL_LIMIT, async || looked_up("hit") + looked_up("miss") == 6.0)
+    until("each call has looked once", ARRIVAL_TIMEOUT, async || looked_up("hit") + looked_up("miss") == 6.0)
         .await;
     assert!(looked_up("hit") >= 4.0 && looked_up("miss") >= 1.0, "{} hits", looked_up("hit"));
 }

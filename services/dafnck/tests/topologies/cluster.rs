@@ -11,7 +11,7 @@ use proto::task::v1::{ListTasksRequest, TaskFilter};
 use testkit::{Actor, RedisTopology, Service, Suite, Topology, WriteLoad, task_writer, until_ok};
 
 use super::journey::until_refused;
-use super::{START_LIMIT, is_at_home, person, travel_in, until_ready};
+use super::{START_TIMEOUT, is_at_home, person, travel_in, until_ready};
 
 const ENCRYPTED: Topology = Topology { redis: RedisTopology::Cluster, ..Topology::ENCRYPTED };
 /// So many that every master has some of their sessions.
@@ -50,7 +50,7 @@ async fn is_out(replica: &str, (person, project): &(Actor, Project)) {
 async fn until_served(suite: &Suite) {
     until_ready(suite, &suite.siblings).await;
     let first = suite.guest("first").await;
-    until_ok("calls are served", START_LIMIT, async || {
+    until_ok("calls are served", START_TIMEOUT, async || {
         first.projects().list_projects(ListProjectsRequest::default()).await
     })
     .await;

@@ -21,12 +21,12 @@ use testkit::{Actor, Suite, Topology, until};
 
 pub const ENCRYPTED: Topology = Topology::ENCRYPTED;
 /// How long services may take until they are ready, on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Waits until all services are ready: where much is asked at once, nothing should still be connecting.
 async fn until_ready(suite: &Suite, siblings: &SiblingOptions) {
     let authority = suite.options.certificates.as_ref().map(|directory| directory.join("ca.pem"));
-    until("all services are ready", START_LIMIT, async || {
+    until("all services are ready", START_TIMEOUT, async || {
         health::all_ready(siblings, authority.as_deref()).await
     })
     .await;

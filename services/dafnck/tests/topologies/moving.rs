@@ -17,7 +17,7 @@ use proto::task::v1::{ListTasksRequest, TaskFilter, WatchTasksRequest};
 use shared::migrate;
 use testkit::{Actor, Suite, TargetCluster, Topology, summary};
 
-use crate::deleting::{full_project, nothing_is_left};
+use crate::project_deletion::{full_project, nothing_is_left};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 

@@ -4,11 +4,11 @@ use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection;
 use testkit::{Topology, create_empty_database};
 
-use crate::dafnck::{Ran, dafnck};
+use crate::dafnck::{CommandOutput, dafnck};
 
 const NOBODY: &str = "00000000-0000-7000-8000-0000000000cc";
 
-async fn migrate(url: &str, arguments: &[&str]) -> Ran {
+async fn migrate(url: &str, arguments: &[&str]) -> CommandOutput {
     dafnck(&[&["migrate"], arguments].concat(), &[("DAFNCK_ADMIN_URL", url)]).await
 }
 

@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const GIVEN_WAY: usize = 2;
 
 #[derive(QueryableByName)]
-struct Waiting {
+struct WaitingRow {
     #[diesel(sql_type = BigInt)]
     waiting: i64,
 }
@@ -27,7 +27,7 @@ struct Waiting {
 async fn waits(conn: &mut AsyncPgConnection) -> bool {
     let query = "SELECT count(*) AS waiting FROM pg_stat_activity WHERE datname = current_database() \
                  AND wait_event_type = 'Lock' AND query LIKE '%ADD CONSTRAINT%'";
-    sql_query(query).get_result::<Waiting>(conn).await.unwrap().waiting > 0
+    sql_query(query).get_result::<WaitingRow>(conn).await.unwrap().waiting > 0
 }
 
 /// The step has begun to wait and has given up, this often.

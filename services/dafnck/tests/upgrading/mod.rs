@@ -1,10 +1,10 @@
 //! A database that goes up through the releases, and down again, with rows of each of them in it.
 
-mod carrying;
+mod breaking_changes;
 mod command;
 mod limits;
 mod locks;
 mod next_release;
-mod offending;
+mod preflight;
+mod row_preservation;
 mod rows;
-mod tightening;

@@ -45,7 +45,7 @@ enum Subject {
     Other,
 }
 
-struct Pending {
+struct PendingFailures {
     event: Event,
     count: u64,
     first_at: DateTime<Utc>,
@@ -55,7 +55,7 @@ struct Pending {
 
 #[derive(Default)]
 struct Failures {
-    pending: HashMap<Key, Pending>,
+    pending: HashMap<Key, PendingFailures>,
     minute: Option<Instant>,
     rows_in_minute: usize,
 }
@@ -81,7 +81,7 @@ impl Audit {
             key.subject = Subject::Other;
         }
         let is_separate = key.subject != Subject::Other;
-        let new = || Pending {
+        let new = || PendingFailures {
             event: Event::new(kind, user_id.filter(|_| is_separate)).from(device),
             count: 0,
             first_at: Utc::now(),
@@ -126,7 +126,7 @@ impl Audit {
             failures.minute = Some(now);
             failures.rows_in_minute = 0;
         }
-        let is_recent = |pending: &Pending| {
+        let is_recent = |pending: &PendingFailures| {
             pending.written_at.is_some_and(|time| now.duration_since(time) < REPEAT_INTERVAL)
         };
         failures.pending.retain(|_, pending| pending.count > 0 || is_recent(pending));
@@ -157,7 +157,7 @@ impl Audit {
     }
 }
 
-impl Pending {
+impl PendingFailures {
     fn take(&mut self, now: Instant) -> Event {
         let mut event = self.event.clone();
         event.count = std::mem::take(&mut self.count);

@@ -6,7 +6,7 @@ use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
-use shared::database::Prepared;
+use shared::database::PreparedQuery;
 use shared::error::{Error, Result};
 use shared::page::{AfterTime, Page};
 use shared::validation::TimeRange;
@@ -17,7 +17,7 @@ use super::Event;
 pub(super) async fn append_all(mut conn: &AsyncPgConnection, events: &[&Event]) -> Result<()> {
     let events = serde_json::to_value(events).map_err(Error::internal)?;
     let query = sql_query("SELECT identity.append_security_events($1)").bind::<Jsonb, _>(events);
-    Prepared(query).execute(&mut conn).await?;
+    PreparedQuery(query).execute(&mut conn).await?;
     Ok(())
 }
 
@@ -64,5 +64,5 @@ pub(super) async fn list(
     .bind::<Nullable<Timestamptz>, _>(page.after.map(|after| after.at))
     .bind::<Nullable<SqlUuid>, _>(page.after.map(|after| after.id))
     .bind::<BigInt, _>(page.size + 1);
-    Ok(Prepared(query).load(&mut conn).await?)
+    Ok(PreparedQuery(query).load(&mut conn).await?)
 }

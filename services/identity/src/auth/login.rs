@@ -1,6 +1,6 @@
 //! Begins sessions: after a password, after a second factor, and with a new account.
 
-use shared::caller::Session as WorkingSession;
+use shared::caller::Session as CachedSession;
 use shared::database::{Transaction, explain};
 use shared::error::{Error, ErrorReason, Result};
 use uuid::Uuid;
@@ -16,14 +16,14 @@ use crate::sessions::{Device, Session, Tokens};
 use crate::users::User;
 
 /// A session that has just begun or been refreshed. Its tokens are shown this once.
-pub(super) struct SessionGrant {
+pub(super) struct IssuedSession {
     pub(super) user: User,
     pub(super) session: Session,
     pub(super) tokens: Tokens,
 }
 
 pub(super) enum LoginOutcome {
-    Session(Box<SessionGrant>),
+    Session(Box<IssuedSession>),
     /// The account has a second factor.
     Challenge(Challenge),
 }
@@ -69,14 +69,14 @@ pub(super) async fn begin_session(
     tx: Transaction,
     user_id: Uuid,
     device: &Device,
-) -> Result<SessionGrant> {
+) -> Result<IssuedSession> {
     let options = &handler.store.options;
-    let lease = options.begin(handler.now());
+    let expiry = options.begin(handler.now());
     let max_others = i32::try_from(options.max_sessions_per_user.saturating_sub(1)).unwrap_or(i32::MAX);
     let (tokens, device) = (Tokens::random(), device.clone());
     let new_tokens = tokens.clone();
     let commit = async move {
-        let session = NewSession { tokens: &new_tokens, device: &device, lease };
+        let session = NewSession { tokens: &new_tokens, device: &device, expiry };
         let mut begun = queries::insert_session(tx, user_id, session, max_others).await?;
         let ended = std::mem::take(&mut begun.ended);
         Ok((begun, ended))
@@ -96,8 +96,8 @@ pub(super) async fn create_account(
     tx.act_as(user_id)?;
     audit::append(&tx, &Event::new(Kind::Registered, user_id).by_user(user_id).from(device))?;
     let names = draft.account.encrypted_names(&handler.keys, user_id)?;
-    let lease = handler.store.options.begin(handler.now());
-    let session = NewSession { tokens: &tokens, device, lease };
+    let expiry = handler.store.options.begin(handler.now());
+    let session = NewSession { tokens: &tokens, device, expiry };
     let begun = queries::insert_account(tx, &draft, &names, session)
         .await
         .map_err(explain(CONSTRAINTS))?
@@ -106,14 +106,14 @@ pub(super) async fn create_account(
 }
 
 /// Also copies the session to the session store.
-pub(super) fn grant(handler: &IdentityHandler, begun: AccountSession, tokens: Tokens) -> SessionGrant {
+pub(super) fn grant(handler: &IdentityHandler, begun: AccountSession, tokens: Tokens) -> IssuedSession {
     let AccountSession { user, session, .. } = begun;
-    let working = WorkingSession {
+    let working = CachedSession {
         session_id: session.id,
         user_id: user.id,
         expires_at: session.expires_at,
         scopes: None,
     };
     handler.store.publish(tokens.session_hash(), working);
-    SessionGrant { user, session, tokens }
+    IssuedSession { user, session, tokens }
 }

@@ -10,13 +10,13 @@ use diesel::sql_types::{Array, Bool, Inet, Integer, Nullable, Text, Timestamptz,
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnetwork::IpNetwork;
 use shared::authentication::TokenHash;
-use shared::database::{Prepared, Transaction};
+use shared::database::{PreparedQuery, Transaction};
 use shared::error::Result;
 use uuid::Uuid;
 
 use super::{AccountDraft, EncryptedNames, INVALID_CREDENTIALS};
 use crate::sessions::queries::FoundRefreshToken;
-use crate::sessions::{Device, Lease, SESSION_INVALID, Session, Tokens};
+use crate::sessions::{Device, SESSION_INVALID, Session, SessionExpiry, Tokens};
 use crate::users::User;
 
 const ACCOUNT: &str = "id, email, username, first_name, last_name, avatar_url, email_verified, status, created_at, \
@@ -102,7 +102,7 @@ pub(super) async fn find_credentials(
 ) -> Result<Option<Credentials>> {
     let query =
         sql_query("SELECT id, password_hash, status, password_generation FROM identity.find_credentials($1)");
-    Ok(Prepared(query.bind::<Text, _>(login)).get_result(&mut conn).await.optional()?)
+    Ok(PreparedQuery(query.bind::<Text, _>(login)).get_result(&mut conn).await.optional()?)
 }
 
 /// The current user's account.
@@ -110,7 +110,7 @@ pub(super) async fn find_own_credentials(mut conn: &AsyncPgConnection) -> Result
     let query = sql_query(
         "SELECT id, password_hash, status, password_generation FROM identity.find_own_credentials()",
     );
-    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+    Ok(PreparedQuery(query).get_result(&mut conn).await.optional()?)
 }
 
 /// Locks an account that still has this password until the transaction ends; `None` if the password has changed.
@@ -122,7 +122,7 @@ pub(super) async fn lock_password_generation(
     let query = sql_query("SELECT has_second_factor FROM identity.lock_password_generation($1, $2)")
         .bind::<SqlUuid, _>(user_id)
         .bind::<Integer, _>(generation);
-    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+    Ok(PreparedQuery(query).get_result(&mut conn).await.optional()?)
 }
 
 /// A subquery `session` that inserts a session of `account`. Parameters from `$1` to `$8`: its id, the hashes of its
@@ -137,23 +137,23 @@ fn insert_session_subquery() -> String {
 
 /// Binds the parameters of [`insert_session_subquery`].
 macro_rules! bind_session {
-    ($query:expr, $tokens:expr, $device:expr, $lease:expr) => {
+    ($query:expr, $tokens:expr, $device:expr, $expiry:expr) => {
         sql_query($query)
             .bind::<SqlUuid, _>(Uuid::now_v7())
             .bind::<Text, _>($tokens.session_hash().to_hex())
             .bind::<Text, _>($tokens.refresh_hash().to_hex())
             .bind::<Nullable<Inet>, _>($device.network())
             .bind::<Nullable<Text>, _>($device.user_agent.as_deref())
-            .bind::<Timestamptz, _>($lease.now)
-            .bind::<Timestamptz, _>($lease.expires_at)
-            .bind::<Timestamptz, _>($lease.refresh_expires_at)
+            .bind::<Timestamptz, _>($expiry.now)
+            .bind::<Timestamptz, _>($expiry.expires_at)
+            .bind::<Timestamptz, _>($expiry.refresh_expires_at)
     };
 }
 
 pub(super) struct NewSession<'a> {
     pub(super) tokens: &'a Tokens,
     pub(super) device: &'a Device,
-    pub(super) lease: Lease,
+    pub(super) expiry: SessionExpiry,
 }
 
 /// Inserts an account with its profile and its first session, and commits.
@@ -161,7 +161,7 @@ pub(super) async fn insert_account(
     tx: Transaction,
     draft: &AccountDraft<'_>,
     names: &EncryptedNames,
-    NewSession { tokens, device, lease }: NewSession<'_>,
+    NewSession { tokens, device, expiry }: NewSession<'_>,
 ) -> QueryResult<Option<AccountSession>> {
     let statement = format!(
         "WITH account AS (INSERT INTO identity.users (id, email, username, password_hash, first_name, last_name, \
@@ -171,7 +171,7 @@ pub(super) async fn insert_account(
          SELECT {ACCOUNT_SESSION}, '{{}}'::text[] AS ended FROM account, session",
         insert_session_subquery()
     );
-    let query = bind_session!(statement, tokens, device, lease)
+    let query = bind_session!(statement, tokens, device, expiry)
         .bind::<SqlUuid, _>(draft.user_id)
         .bind::<Text, _>(draft.email)
         .bind::<Text, _>(&draft.account.username)
@@ -180,14 +180,14 @@ pub(super) async fn insert_account(
         .bind::<Nullable<Text>, _>(names.last_name.as_ref())
         .bind::<Bool, _>(draft.email_verified)
         .bind::<SqlUuid, _>(Uuid::now_v7());
-    Ok(first(tx.commit_with(Prepared(query)).await?))
+    Ok(first(tx.commit_with(PreparedQuery(query)).await?))
 }
 
 /// Inserts a session of an active account, ends the oldest beyond `max_others`, and commits.
 pub(super) async fn insert_session(
     tx: Transaction,
     user_id: Uuid,
-    NewSession { tokens, device, lease }: NewSession<'_>,
+    NewSession { tokens, device, expiry }: NewSession<'_>,
     max_others: i32,
 ) -> Result<AccountSession> {
     let statement = format!(
@@ -197,10 +197,10 @@ pub(super) async fn insert_session(
          FROM account, session",
         insert_session_subquery()
     );
-    let query = bind_session!(statement, tokens, device, lease)
+    let query = bind_session!(statement, tokens, device, expiry)
         .bind::<SqlUuid, _>(user_id)
         .bind::<Integer, _>(max_others);
-    first(tx.commit_with(Prepared(query)).await?).ok_or(INVALID_CREDENTIALS)
+    first(tx.commit_with(PreparedQuery(query)).await?).ok_or(INVALID_CREDENTIALS)
 }
 
 /// Replaces the hash of the current user's password by one with the current parameters, unless the password has changed.
@@ -212,7 +212,7 @@ pub(super) async fn replace_password_hash(
     let query = sql_query("SELECT identity.replace_own_password_hash($1, $2)")
         .bind::<Text, _>(compared)
         .bind::<Text, _>(hash);
-    Prepared(query).execute(&mut conn).await?;
+    PreparedQuery(query).execute(&mut conn).await?;
     Ok(())
 }
 
@@ -222,7 +222,7 @@ pub(super) async fn rotate_tokens(
     found: &FoundRefreshToken,
     old_refresh: TokenHash,
     tokens: &Tokens,
-    lease: Lease,
+    expiry: SessionExpiry,
 ) -> Result<AccountSession> {
     let query = sql_query(format!(
         "WITH former AS (SELECT session_token FROM identity.user_sessions WHERE id = $1), \
@@ -238,10 +238,10 @@ pub(super) async fn rotate_tokens(
     .bind::<Text, _>(tokens.session_hash().to_hex())
     .bind::<Text, _>(tokens.refresh_hash().to_hex())
     .bind::<Text, _>(old_refresh.to_hex())
-    .bind::<Timestamptz, _>(lease.now)
-    .bind::<Timestamptz, _>(lease.expires_at)
-    .bind::<Timestamptz, _>(lease.refresh_expires_at);
-    first(tx.commit_with(Prepared(query)).await?).ok_or(SESSION_INVALID)
+    .bind::<Timestamptz, _>(expiry.now)
+    .bind::<Timestamptz, _>(expiry.expires_at)
+    .bind::<Timestamptz, _>(expiry.refresh_expires_at);
+    first(tx.commit_with(PreparedQuery(query)).await?).ok_or(SESSION_INVALID)
 }
 
 /// The account and its session, if the session still has these tokens.
@@ -258,7 +258,7 @@ pub(super) async fn find_current(
     .bind::<SqlUuid, _>(found.id)
     .bind::<SqlUuid, _>(found.user_id)
     .bind::<Text, _>(tokens.session_hash().to_hex());
-    Ok(first(Prepared(query).load(&mut conn).await?))
+    Ok(first(PreparedQuery(query).load(&mut conn).await?))
 }
 
 fn first(rows: Vec<AccountSessionRow>) -> Option<AccountSession> {

@@ -15,7 +15,7 @@ use crate::sessions::queries::{FoundRefreshToken, find_refresh_token, revoke};
 use crate::sessions::{Device, REFRESH_GRACE, SESSION_INVALID, Tokens, is_refresh_token};
 
 /// The outcome for a refresh token that is known.
-enum Outcome {
+enum RefreshOutcome {
     Refreshed(Box<AccountSession>, Tokens),
     /// The token was used again after the grace period, so it may be stolen: the session has ended.
     Reused,
@@ -37,8 +37,8 @@ impl IdentityHandler {
 
         let exchange = self.clone().exchange(request.into_inner().refresh_token, device);
         let refreshed = match self.revocations.announce_after(exchange).await {
-            Ok(Outcome::Refreshed(session, tokens)) => Ok((session, tokens)),
-            Ok(Outcome::Reused) => return Err(REFRESH_TOKEN_REUSED.into()),
+            Ok(RefreshOutcome::Refreshed(session, tokens)) => Ok((session, tokens)),
+            Ok(RefreshOutcome::Reused) => return Err(REFRESH_TOKEN_REUSED.into()),
             Err(error) => Err(error),
         };
         self.settle_in_background(attempt, refreshed.as_ref().err().map(Error::reason));
@@ -50,7 +50,7 @@ impl IdentityHandler {
 
     /// Returns the hashes of the tokens that no longer work as well. Concurrent calls wait for each other on the
     /// session's row.
-    async fn exchange(self, token: String, device: Device) -> Result<(Outcome, Vec<TokenHash>)> {
+    async fn exchange(self, token: String, device: Device) -> Result<(RefreshOutcome, Vec<TokenHash>)> {
         if !is_refresh_token(&token) {
             return Err(SESSION_INVALID);
         }
@@ -62,20 +62,20 @@ impl IdentityHandler {
         match found.rotated_at {
             None => {
                 let options = &self.store.options;
-                let lease = options.extend(found.created_at, now).ok_or(SESSION_INVALID)?;
-                let mut session = queries::rotate_tokens(tx, &found, hash, &tokens, lease).await?;
+                let expiry = options.extend(found.created_at, now).ok_or(SESSION_INVALID)?;
+                let mut session = queries::rotate_tokens(tx, &found, hash, &tokens, expiry).await?;
                 let ended = std::mem::take(&mut session.ended);
-                Ok((Outcome::Refreshed(Box::new(session), tokens), ended))
+                Ok((RefreshOutcome::Refreshed(Box::new(session), tokens), ended))
             }
             Some(rotated_at) if rotated_at > now - REFRESH_GRACE => {
                 let session = find_successor(tx, &found, &tokens).await?;
-                Ok((Outcome::Refreshed(Box::new(session), tokens), Vec::new()))
+                Ok((RefreshOutcome::Refreshed(Box::new(session), tokens), Vec::new()))
             }
             Some(_) => {
                 let event = Event::new(Kind::RefreshTokenReused, found.user_id).with("session_id", found.id);
                 audit::append(&tx, &event.from(&device))?;
                 let (_, hash) = revoke(tx, found.id).await?.ok_or(SESSION_INVALID)?;
-                Ok((Outcome::Reused, vec![hash]))
+                Ok((RefreshOutcome::Reused, vec![hash]))
             }
         }
     }

@@ -7,7 +7,7 @@ use shared::idempotency::RequestKey;
 use shared::json::to_timestamp;
 use shared::validation::{Violations, normal_email};
 
-use super::login::{LoginOutcome, SessionGrant};
+use super::login::{IssuedSession, LoginOutcome};
 use super::{CompleteSignUpInput, LoginInput, NewAccount, RegisterInput};
 use crate::codes::{RedeemInput, SignUpCodeInput};
 use crate::encryption::KeyRing;
@@ -106,7 +106,7 @@ impl LoginOutcome {
     }
 }
 
-impl SessionGrant {
+impl IssuedSession {
     pub(super) fn into_wire(self, keys: &KeyRing) -> Result<pb::SessionGrant> {
         let current = self.session.id;
         Ok(pb::SessionGrant {

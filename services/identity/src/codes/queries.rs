@@ -6,7 +6,7 @@ use diesel::sql_query;
 use diesel::sql_types::{Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid, Varchar};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::authentication::TokenHash;
-use shared::database::Prepared;
+use shared::database::PreparedQuery;
 use shared::error::Result;
 use uuid::Uuid;
 
@@ -62,7 +62,7 @@ pub(super) async fn issue(
             .bind::<Nullable<Text>, _>(email_kind(input.purpose, input.is_mailed))
             .bind::<Timestamptz, _>(lifetime.now)
             .bind::<Timestamptz, _>(lifetime.expires_at);
-    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+    Ok(PreparedQuery(query).get_result(&mut conn).await.optional()?)
 }
 
 /// Uses a code up. Knowing the code is the authorization.
@@ -79,7 +79,7 @@ pub(super) async fn redeem(
             .bind::<Text, _>(hash.to_hex())
             .bind::<SqlUuid, _>(request_id)
             .bind::<Timestamptz, _>(now);
-    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+    Ok(PreparedQuery(query).get_result(&mut conn).await.optional()?)
 }
 
 #[derive(QueryableByName)]
@@ -116,7 +116,7 @@ pub(super) async fn issue_sign_up_code(
         .bind::<Nullable<Text>, _>(email_kind(Purpose::SignUp, input.is_mailed))
         .bind::<Timestamptz, _>(lifetime.now)
         .bind::<Timestamptz, _>(lifetime.expires_at);
-    Ok(Prepared(query).get_result::<Owner>(&mut conn).await?.owner)
+    Ok(PreparedQuery(query).get_result::<Owner>(&mut conn).await?.owner)
 }
 
 /// Uses a sign-up code up. Knowing the code is the authorization.
@@ -130,7 +130,7 @@ pub(super) async fn redeem_sign_up_code(
         .bind::<Text, _>(hash.to_hex())
         .bind::<SqlUuid, _>(request_id)
         .bind::<Timestamptz, _>(now);
-    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+    Ok(PreparedQuery(query).get_result(&mut conn).await.optional()?)
 }
 
 /// The kind of the email with a code; `None` if the code is not mailed.

@@ -14,7 +14,7 @@ use shared::error::{Error, ErrorReason, Result};
 use tokio::sync::oneshot;
 
 use super::queue::QueueMetrics;
-use super::{PasswordOptions, imported, normal};
+use super::{PasswordOptions, imported, normalization};
 
 /// Of a new password.
 pub const MIN_PASSWORD_BYTES: usize = 10;
@@ -79,8 +79,10 @@ impl Passwords {
     /// `RESOURCE_EXHAUSTED` when too many calls wait.
     pub async fn hash(&self, password: String) -> Result<String> {
         self.run_on_thread(move |hasher| {
-            let hash: PasswordHash =
-                hasher.argon2.hash_password(normal::form(&password).as_bytes()).map_err(Error::internal)?;
+            let hash: PasswordHash = hasher
+                .argon2
+                .hash_password(normalization::form(&password).as_bytes())
+                .map_err(Error::internal)?;
             Ok(hash.to_string())
         })
         .await
@@ -93,7 +95,7 @@ impl Passwords {
     /// `RESOURCE_EXHAUSTED` when too many calls wait.
     pub async fn compare(&self, password: String, stored: Option<String>) -> Result<Comparison> {
         self.run_on_thread(move |hasher| {
-            let normal = normal::form(&password);
+            let normal = normalization::form(&password);
             let comparison = hasher.compare(normal.as_bytes(), stored.as_deref());
             if comparison != Comparison::Different || normal == password {
                 return Ok(comparison);

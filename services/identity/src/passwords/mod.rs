@@ -2,18 +2,18 @@
 
 mod hashing;
 mod imported;
-mod normal;
+mod normalization;
 mod options;
 mod queue;
-mod weak;
+mod weak_passwords;
 
 use shared::validation::Violations;
 
 pub use hashing::{Comparison, MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES, NO_PASSWORD, Passwords};
 pub use imported::check as check_imported_hash;
 pub use options::PasswordOptions;
-pub use weak::OwnWords;
-use weak::reject_weak;
+pub use weak_passwords::OwnWords;
+use weak_passwords::reject_weak;
 
 /// Checks a present password: only its length, as it may be older than the rules for new ones.
 pub fn check_given(v: &mut Violations, field: &str, password: String) -> String {
@@ -24,7 +24,7 @@ pub fn check_given(v: &mut Violations, field: &str, password: String) -> String 
 /// Checks a new password.
 pub fn check_new(v: &mut Violations, field: &str, password: &str, own: &OwnWords) {
     if check_length(v, field, password, MIN_PASSWORD_BYTES) {
-        reject_weak(v, field, &normal::form(password), own);
+        reject_weak(v, field, &normalization::form(password), own);
     }
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::{Prepared, Transaction};
+use shared::database::{PreparedQuery, Transaction};
 use shared::error::Result;
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ pub async fn is_enabled(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<b
         "SELECT EXISTS (SELECT 1 FROM identity.user_second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL) \
          AS is_enabled",
     );
-    Ok(Prepared(query.bind::<SqlUuid, _>(user_id)).get_result::<EnabledRow>(&mut conn).await?.is_enabled)
+    Ok(PreparedQuery(query.bind::<SqlUuid, _>(user_id)).get_result::<EnabledRow>(&mut conn).await?.is_enabled)
 }
 
 /// The default if the user has no enabled factor.
@@ -59,7 +59,7 @@ pub async fn find_status(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<
          AS remaining_recovery_codes FROM identity.user_second_factors f WHERE f.user_id = $1 AND f.confirmed_at IS NOT NULL",
     );
     let found: Option<StatusRow> =
-        Prepared(query.bind::<SqlUuid, _>(user_id)).get_result(&mut conn).await.optional()?;
+        PreparedQuery(query.bind::<SqlUuid, _>(user_id)).get_result(&mut conn).await.optional()?;
     Ok(found.map_or_else(FactorStatus::default, |row| FactorStatus {
         confirmed_at: row.confirmed_at,
         remaining_recovery_codes: row.remaining_recovery_codes,
@@ -72,7 +72,7 @@ pub(super) async fn lock(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<
         "SELECT totp_secret, created_at, confirmed_at, last_used_step FROM identity.user_second_factors \
          WHERE user_id = $1 FOR UPDATE",
     );
-    Ok(Prepared(query.bind::<SqlUuid, _>(user_id)).get_result(&mut conn).await.optional()?)
+    Ok(PreparedQuery(query.bind::<SqlUuid, _>(user_id)).get_result(&mut conn).await.optional()?)
 }
 
 /// Stores a secret that waits for its confirmation, in place of a former one, and commits.
@@ -110,7 +110,7 @@ pub(super) async fn delete_recovery_code(
     let query = sql_query("DELETE FROM identity.user_recovery_codes WHERE user_id = $1 AND code_hash = $2")
         .bind::<SqlUuid, _>(user_id)
         .bind::<Bytea, _>(hash);
-    Ok(Prepared(query).execute(&mut conn).await? > 0)
+    Ok(PreparedQuery(query).execute(&mut conn).await? > 0)
 }
 
 /// Stores a set of recovery codes in place of the former one, enables the factor if it is not yet, and commits.
@@ -188,5 +188,5 @@ pub(super) async fn count_attempt(
 /// Returns whether the challenge existed.
 pub(super) async fn delete_challenge(mut conn: &AsyncPgConnection, hash: &str) -> Result<bool> {
     let query = sql_query("DELETE FROM identity.second_factor_challenges WHERE token_hash = $1");
-    Ok(Prepared(query.bind::<Text, _>(hash)).execute(&mut conn).await? > 0)
+    Ok(PreparedQuery(query.bind::<Text, _>(hash)).execute(&mut conn).await? > 0)
 }

@@ -40,7 +40,7 @@ impl Default for SessionOptions {
 
 /// The lifetimes of a session's tokens, from a login or a refresh on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
+pub struct SessionExpiry {
     pub now: DateTime<Utc>,
     /// Of the session token.
     pub expires_at: DateTime<Utc>,
@@ -49,18 +49,18 @@ pub struct Lease {
 }
 
 impl SessionOptions {
-    pub fn begin(&self, now: DateTime<Utc>) -> Lease {
+    pub fn begin(&self, now: DateTime<Utc>) -> SessionExpiry {
         self.lease_until(now, now + self.absolute_lifetime())
     }
 
     /// `None` if the session that began then is over.
-    pub fn extend(&self, began: DateTime<Utc>, now: DateTime<Utc>) -> Option<Lease> {
+    pub fn extend(&self, began: DateTime<Utc>, now: DateTime<Utc>) -> Option<SessionExpiry> {
         let end = began + self.absolute_lifetime();
         (end > now).then(|| self.lease_until(now, end))
     }
 
-    fn lease_until(&self, now: DateTime<Utc>, end: DateTime<Utc>) -> Lease {
-        Lease {
+    fn lease_until(&self, now: DateTime<Utc>, end: DateTime<Utc>) -> SessionExpiry {
+        SessionExpiry {
             now,
             expires_at: end.min(now + self.session_lifetime()),
             refresh_expires_at: end.min(now + self.refresh_lifetime()),

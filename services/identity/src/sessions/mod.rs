@@ -24,7 +24,7 @@ use crate::schema::user_sessions;
 
 pub use device::Device;
 pub use expiry::delete_ended;
-pub use lifetimes::{Lease, REFRESH_GRACE, SessionOptions};
+pub use lifetimes::{REFRESH_GRACE, SessionExpiry, SessionOptions};
 pub use revocations::Revocations;
 pub use store::SessionStore;
 pub use tokens::{ApiTokenKey, SuccessorKey, Tokens, is_refresh_token};

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid, Varchar};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::authentication::{Seen, TokenHash};
-use shared::database::{Prepared, Transaction};
+use shared::authentication::{SessionUse, TokenHash};
+use shared::database::{PreparedQuery, Transaction};
 use shared::error::Result;
 use shared::page::{AfterTime, Page};
 use uuid::Uuid;
@@ -108,7 +108,7 @@ pub async fn revoke_all(
     .bind::<Nullable<SqlUuid>, _>(kept)
     .bind::<Timestamptz, _>(now)
     .bind::<Bool, _>(with_tokens);
-    let ended: Vec<EndedRow> = tx.commit_with(Prepared(query)).await?;
+    let ended: Vec<EndedRow> = tx.commit_with(PreparedQuery(query)).await?;
     let revoked = ended.iter().filter(|row| row.ends_now).count();
     Ok((revoked, ended.iter().filter_map(|row| TokenHash::from_hex(&row.session_token)).collect()))
 }
@@ -148,12 +148,16 @@ pub async fn find_refresh_token(
     )
     .bind::<Text, _>(hash.to_hex())
     .bind::<Timestamptz, _>(now);
-    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+    Ok(PreparedQuery(query).get_result(&mut conn).await.optional()?)
 }
 
 /// Stores when sessions and API tokens were last used, at most once a minute each, as the background role. Locked rows
 /// are left to the next report.
-pub async fn update_last_seen(mut conn: &AsyncPgConnection, seen: &[Seen], now: DateTime<Utc>) -> Result<()> {
+pub async fn update_last_seen(
+    mut conn: &AsyncPgConnection,
+    seen: &[SessionUse],
+    now: DateTime<Utc>,
+) -> Result<()> {
     let (ids, times): (Vec<_>, Vec<_>) = seen.iter().map(|seen| (seen.session_id, seen.at.min(now))).unzip();
     let query = diesel::sql_query(
         "WITH due AS (SELECT s.id, seen.at FROM unnest($1, $2) seen(id, at) \
@@ -164,7 +168,7 @@ pub async fn update_last_seen(mut conn: &AsyncPgConnection, seen: &[Seen], now: 
     )
     .bind::<Array<SqlUuid>, _>(&ids)
     .bind::<Array<Timestamptz>, _>(&times);
-    Prepared(query).execute(&mut conn).await?;
+    PreparedQuery(query).execute(&mut conn).await?;
     let query = diesel::sql_query(
         "WITH due AS (SELECT t.id, seen.at FROM unnest($1, $2) seen(id, at) \
          JOIN identity.api_tokens t ON t.id = seen.id \
@@ -174,6 +178,6 @@ pub async fn update_last_seen(mut conn: &AsyncPgConnection, seen: &[Seen], now: 
     )
     .bind::<Array<SqlUuid>, _>(ids)
     .bind::<Array<Timestamptz>, _>(times);
-    Prepared(query).execute(&mut conn).await?;
+    PreparedQuery(query).execute(&mut conn).await?;
     Ok(())
 }

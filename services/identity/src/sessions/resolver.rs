@@ -1,7 +1,7 @@
 //! Session lookup for the other services, when Redis has no answer.
 
 use proto::identity::backend::v1 as pb;
-use shared::authentication::{REPORT_BATCH, Seen, SessionSource, TokenHash};
+use shared::authentication::{REPORT_BATCH, SessionSource, SessionUse, TokenHash};
 use shared::error::Error;
 use shared::json::to_timestamp;
 use shared::validation::Violations;
@@ -41,7 +41,7 @@ impl IdentityHandler {
     }
 }
 
-fn parse_seen(sessions: Vec<pb::SeenSession>) -> Result<Vec<Seen>, Error> {
+fn parse_seen(sessions: Vec<pb::SeenSession>) -> Result<Vec<SessionUse>, Error> {
     let mut v = Violations::new();
     v.at_most("sessions", sessions.len(), REPORT_BATCH);
     let mut seen = Vec::with_capacity(sessions.len().min(REPORT_BATCH));
@@ -49,7 +49,7 @@ fn parse_seen(sessions: Vec<pb::SeenSession>) -> Result<Vec<Seen>, Error> {
         let field = |name| format!("sessions[{index}].{name}");
         let session_id = v.uuid(&field("session_id"), &session.session_id);
         match v.optional_time(&field("seen_at"), session.seen_at) {
-            Some(at) => seen.push(Seen { session_id, at }),
+            Some(at) => seen.push(SessionUse { session_id, at }),
             None => v.require(session.seen_at.is_some(), &field("seen_at"), "must be given"),
         }
     }

@@ -125,7 +125,7 @@ mod tests {
 
     use async_trait::async_trait;
     use futures::poll;
-    use shared::authentication::{Seen, SessionSource, token_hash};
+    use shared::authentication::{SessionSource, SessionUse, token_hash};
     use shared::caller::Session;
     use shared::clock::Clock;
     use shared::service_identity::PrincipalKeys;
@@ -141,7 +141,7 @@ mod tests {
             Ok(None)
         }
 
-        async fn report_seen(&self, _: &[Seen]) -> Result<()> {
+        async fn report_seen(&self, _: &[SessionUse]) -> Result<()> {
             Ok(())
         }
     }

@@ -5,8 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::authentication::{Scopes, Seen, SessionSource, TokenHash};
-use shared::caller::Session as WorkingSession;
+use shared::authentication::{Scopes, SessionSource, SessionUse, TokenHash};
+use shared::caller::Session as CachedSession;
 use shared::clock::Clock;
 use shared::database::Database;
 use shared::error::Result;
@@ -56,7 +56,7 @@ impl SessionStore {
     }
 
     /// Copies a session to Redis in the background. If that fails, the other services ask this service instead.
-    pub fn publish(&self, hash: TokenHash, session: WorkingSession) {
+    pub fn publish(&self, hash: TokenHash, session: CachedSession) {
         let (redis, key) = (self.redis.clone(), self.key.clone());
         let valid_until = session.expires_at.min(self.clock.now() + COPY_LIFETIME);
         tokio::spawn(async move {
@@ -69,7 +69,7 @@ impl SessionStore {
 
 #[async_trait]
 impl SessionSource for SessionStore {
-    async fn resolve(&self, hash: &TokenHash) -> Result<Option<WorkingSession>> {
+    async fn resolve(&self, hash: &TokenHash) -> Result<Option<CachedSession>> {
         let tx = self.database.begin_as(Uuid::nil()).await?;
         let found = find(&tx, hash, self.clock.now()).await?;
         tx.finish();
@@ -79,7 +79,7 @@ impl SessionSource for SessionStore {
         Ok(found)
     }
 
-    async fn report_seen(&self, seen: &[Seen]) -> Result<()> {
+    async fn report_seen(&self, seen: &[SessionUse]) -> Result<()> {
         let tx = self.worker.begin_background().await?;
         queries::update_last_seen(&tx, seen, self.clock.now()).await?;
         tx.commit().await
@@ -91,7 +91,7 @@ async fn find(
     mut conn: &AsyncPgConnection,
     hash: &TokenHash,
     now: DateTime<Utc>,
-) -> Result<Option<WorkingSession>> {
+) -> Result<Option<CachedSession>> {
     let found: Option<FoundSession> =
         sql_query("SELECT id, user_id, expires_at, scopes FROM identity.find_bearer_token($1, $2)")
             .bind::<Text, _>(hash.to_hex())
@@ -99,7 +99,7 @@ async fn find(
             .get_result(&mut conn)
             .await
             .optional()?;
-    Ok(found.map(|FoundSession { id, user_id, expires_at, scopes }| WorkingSession {
+    Ok(found.map(|FoundSession { id, user_id, expires_at, scopes }| CachedSession {
         session_id: id,
         user_id,
         expires_at,

@@ -36,14 +36,14 @@ impl IdentityHandler {
 
 /// Ids, addresses and usernames that are taken, by the table or by earlier items of the batch.
 #[derive(Default)]
-struct Taken {
+struct TakenNames {
     ids: HashSet<Uuid>,
     emails: HashSet<String>,
     /// In lower case.
     usernames: HashSet<String>,
 }
 
-impl Taken {
+impl TakenNames {
     fn add(&mut self, id: Uuid, email: String, username: &str) {
         self.ids.insert(id);
         self.emails.insert(email);
@@ -103,7 +103,7 @@ async fn import(handler: &IdentityHandler, batch: Vec<pb::ImportedUser>) -> Resu
 async fn find_taken(
     mut conn: &AsyncPgConnection,
     wanted: impl Iterator<Item = &NewAccount>,
-) -> Result<Taken, Error> {
+) -> Result<TakenNames, Error> {
     let (mut ids, mut emails, mut usernames) = (Vec::new(), Vec::new(), Vec::new());
     for NewAccount { user, .. } in wanted {
         ids.push(user.id);
@@ -114,7 +114,7 @@ async fn find_taken(
         users::id.eq_any(ids).or(users::email.eq_any(emails)).or(lower(users::username).eq_any(usernames));
     let rows: Vec<(Uuid, String, String)> =
         users::table.filter(same).select((users::id, users::email, users::username)).load(&mut conn).await?;
-    let mut taken = Taken::default();
+    let mut taken = TakenNames::default();
     rows.into_iter().for_each(|(id, email, username)| taken.add(id, email, &username));
     Ok(taken)
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::{ColumnsOf, Database, GatheredReads, Prepared, Transaction, explain};
+use shared::database::{ColumnsOf, Database, GatheredReads, PreparedQuery, Transaction, explain};
 use shared::error::Result;
 use uuid::Uuid;
 
@@ -59,7 +59,7 @@ pub async fn look_up(mut conn: &AsyncPgConnection, username: &str) -> Result<Opt
     let query =
         sql_query("SELECT id, username, first_name, last_name, avatar_url FROM identity.lookup_user($1)")
             .bind::<Text, _>(username);
-    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+    Ok(PreparedQuery(query).get_result(&mut conn).await.optional()?)
 }
 
 /// The summaries of active users, in no order.
@@ -67,5 +67,5 @@ pub async fn look_up_all(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<V
     let query =
         sql_query("SELECT id, username, first_name, last_name, avatar_url FROM identity.lookup_users($1)")
             .bind::<Array<SqlUuid>, _>(ids);
-    Ok(Prepared(query).load(&mut conn).await?)
+    Ok(PreparedQuery(query).load(&mut conn).await?)
 }

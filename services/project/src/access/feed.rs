@@ -195,17 +195,17 @@ mod tests {
     }
 
     #[derive(Debug, PartialEq)]
-    struct Outcome {
+    struct AdvanceOutcome {
         states: usize,
         position: i64,
         sent_early: usize,
         caught_up: bool,
     }
 
-    fn advance(progress: &mut Progress, settled: Vec<Change>, early: Vec<EarlyChange>) -> Outcome {
+    fn advance(progress: &mut Progress, settled: Vec<Change>, early: Vec<EarlyChange>) -> AdvanceOutcome {
         let pending = PendingChanges { settled, early };
         let batch = progress.advance(&pending, &pending.projects(), Vec::new());
-        Outcome {
+        AdvanceOutcome {
             states: batch.states.len(),
             position: progress.cursor.position,
             sent_early: progress.sent_early.len(),
@@ -221,14 +221,14 @@ mod tests {
     fn the_cursor_advances_behind_sent_changes() {
         let settled = vec![change(1, 10), change(2, 20), change(3, 10)];
         let outcome = advance(&mut Progress::default(), settled, Vec::new());
-        assert_eq!(outcome, Outcome { states: 2, position: 3, sent_early: 0, caught_up: true });
+        assert_eq!(outcome, AdvanceOutcome { states: 2, position: 3, sent_early: 0, caught_up: true });
     }
 
     #[test]
     fn changes_beyond_the_message_limit_are_read_again() {
         let settled = (0..=500).map(|n| change(n, n as u128 + 1)).collect();
         let outcome = advance(&mut Progress::default(), settled, Vec::new());
-        assert_eq!(outcome, Outcome { states: 500, position: 499, sent_early: 0, caught_up: false });
+        assert_eq!(outcome, AdvanceOutcome { states: 500, position: 499, sent_early: 0, caught_up: false });
     }
 
     #[test]
@@ -237,10 +237,10 @@ mod tests {
         let unsettled = (3..=501).map(|n| early(n, n as u128)).collect();
         let mut progress = Progress::default();
         let outcome = advance(&mut progress, settled, unsettled);
-        assert_eq!(outcome, Outcome { states: 500, position: 2, sent_early: 498, caught_up: false });
+        assert_eq!(outcome, AdvanceOutcome { states: 500, position: 2, sent_early: 498, caught_up: false });
         let outcome = advance(&mut progress, Vec::new(), vec![early(501, 501)]);
-        assert_eq!(outcome, Outcome { states: 1, position: 2, sent_early: 499, caught_up: true });
+        assert_eq!(outcome, AdvanceOutcome { states: 1, position: 2, sent_early: 499, caught_up: true });
         let outcome = advance(&mut progress, (3..=501).map(|n| change(n, n as u128)).collect(), Vec::new());
-        assert_eq!(outcome, Outcome { states: 499, position: 501, sent_early: 0, caught_up: true });
+        assert_eq!(outcome, AdvanceOutcome { states: 499, position: 501, sent_early: 0, caught_up: true });
     }
 }

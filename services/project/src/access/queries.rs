@@ -5,7 +5,7 @@ use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::change_log::{BATCH, Cursor};
-use shared::database::Prepared;
+use shared::database::PreparedQuery;
 use shared::error::Result;
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ const STATES: &str = "\
 pub(crate) async fn states(mut conn: &AsyncPgConnection, project_ids: &[Uuid]) -> Result<Vec<AccessState>> {
     let query =
         sql_query(format!("{STATES} WHERE r.project_id = ANY ($1)")).bind::<Array<SqlUuid>, _>(project_ids);
-    let rows: Vec<AccessStateRow> = Prepared(query).load(&mut conn).await?;
+    let rows: Vec<AccessStateRow> = PreparedQuery(query).load(&mut conn).await?;
     rows.into_iter().map(AccessState::try_from).collect()
 }
 
@@ -36,7 +36,7 @@ pub(crate) async fn newer_state(
     let query = sql_query(format!("{STATES} WHERE r.project_id = $1 AND r.revision <> $2"))
         .bind::<SqlUuid, _>(project_id)
         .bind::<BigInt, _>(known_revision);
-    let row = Prepared(query).get_result::<AccessStateRow>(&mut conn).await.optional()?;
+    let row = PreparedQuery(query).get_result::<AccessStateRow>(&mut conn).await.optional()?;
     row.map(AccessState::try_from).transpose()
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn page(mut conn: &AsyncPgConnection, after: Uuid) -> Result<Ve
     let query = sql_query(format!("{STATES} WHERE r.project_id > $1 ORDER BY r.project_id LIMIT $2"))
         .bind::<SqlUuid, _>(after)
         .bind::<BigInt, _>(limit);
-    let rows: Vec<AccessStateRow> = Prepared(query).load(&mut conn).await?;
+    let rows: Vec<AccessStateRow> = PreparedQuery(query).load(&mut conn).await?;
     rows.into_iter().map(AccessState::try_from).collect()
 }
 
@@ -78,5 +78,5 @@ pub(crate) async fn early_changes(
         .bind::<Array<Text>, _>(entities)
         .bind::<Array<BigInt>, _>(known)
         .bind::<BigInt, _>(BATCH);
-    Ok(Prepared(query).load(&mut conn).await?)
+    Ok(PreparedQuery(query).load(&mut conn).await?)
 }

@@ -129,14 +129,14 @@ fn states(record: &Record, resource: EventResource) -> Result<Resource> {
             after: record.after::<Member>()?.map(|member| pb::Member { etag: version, ..member.into() }),
         }),
         EventResource::Invitation => {
-            let [before, after] = both::<Invitation>(record)?.map(|row| row.map(|row| row.to_message(now)));
+            let [before, after] = both::<Invitation>(record)?.map(|row| row.map(|row| row.to_wire(now)));
             Resource::Invitation(pb::InvitationChange {
                 before: before.map(|invitation| pb::Invitation { etag: String::new(), ..invitation }),
                 after: after.map(|invitation| pb::Invitation { etag: version, ..invitation }),
             })
         }
         EventResource::OwnershipTransfer => {
-            let [before, after] = both::<Transfer>(record)?.map(|row| row.map(|row| row.to_message(now)));
+            let [before, after] = both::<Transfer>(record)?.map(|row| row.map(|row| row.to_wire(now)));
             Resource::OwnershipTransfer(pb::OwnershipTransferChange {
                 before: before.map(|transfer| pb::OwnershipTransfer { etag: String::new(), ..transfer }),
                 after: after.map(|transfer| pb::OwnershipTransfer { etag: version, ..transfer }),

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::{Prepared, explain};
+use shared::database::{PreparedQuery, explain};
 use shared::error::Result;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ pub(crate) async fn lock_keys(
     keys: &[String],
 ) -> Result<HashMap<String, Uuid>> {
     let lock = sql_query("SELECT pg_advisory_xact_lock(project.project_keys_lock_key())");
-    Prepared(lock).execute(&mut conn).await?;
+    PreparedQuery(lock).execute(&mut conn).await?;
     let query = projects::table.filter(projects::key.eq_any(keys)).select((projects::key, projects::id));
     let taken: Vec<(String, Uuid)> = query.load(&mut conn).await?;
     Ok(taken.into_iter().collect())
@@ -64,7 +64,7 @@ pub(crate) async fn set_owner_join_dates(
     )
     .bind::<Array<SqlUuid>, _>(ids)
     .bind::<Array<Timestamptz>, _>(joined);
-    Prepared(update).execute(&mut conn).await?;
+    PreparedQuery(update).execute(&mut conn).await?;
     Ok(())
 }
 

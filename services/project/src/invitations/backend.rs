@@ -20,7 +20,7 @@ impl ProjectHandler {
         let invitation = self.issuer.issue(&create, now).await?;
         let token = returns_token.then(|| self.invitation_tokens.of(invitation.id, invitation.generation));
         Ok(Response::new(pb::IssueInvitationResponse {
-            invitation: Some(invitation.to_message(now)),
+            invitation: Some(invitation.to_wire(now)),
             token: token.unwrap_or_default(),
         }))
     }

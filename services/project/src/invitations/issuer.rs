@@ -39,7 +39,7 @@ impl InvitationIssuer {
         let is_blocked = issued.as_ref().is_err_and(|error| {
             matches!(error.reason(), ErrorReason::AlreadyExists | ErrorReason::TooManyInvitations)
         });
-        if is_blocked && self.withdraw_unbacked(input.invitation.project_id).await? {
+        if is_blocked && self.withdraw_invalid(input.invitation.project_id).await? {
             return self.try_to_issue(input, now).await;
         }
         issued

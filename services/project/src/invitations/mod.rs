@@ -4,8 +4,8 @@
 //! token: it is derived ([`token`]) when an email is sent or an answer returns it.
 
 pub(crate) mod backend;
-mod backing;
 pub(crate) mod email;
+mod inviter_permissions;
 pub(crate) mod issuer;
 pub(crate) mod queries;
 pub(crate) mod rpc;
@@ -169,7 +169,7 @@ impl Invitation {
 
     /// Fails unless the inviter could add such a member now: an invitation outlives neither the inviter's membership
     /// nor their role.
-    pub(crate) fn require_backing_of(&self, inviter: Option<&(ProjectRole, Value)>) -> Result<()> {
+    pub(crate) fn require_inviter_permissions(&self, inviter: Option<&(ProjectRole, Value)>) -> Result<()> {
         let theirs = inviter.map(|(role, exceptions)| Permissions::of(Some(*role), Some(exceptions)));
         let given = Permissions::of(Some(self.role), Some(&self.permissions));
         match theirs {
@@ -229,14 +229,14 @@ mod tests {
     #[test]
     fn an_invitation_needs_the_current_permissions_of_its_inviter() {
         let invitation = invitation(OfferStatus::Pending);
-        assert!(invitation.require_backing_of(Some(&(ProjectRole::Admin, json!({})))).is_ok());
+        assert!(invitation.require_inviter_permissions(Some(&(ProjectRole::Admin, json!({})))).is_ok());
         for inviter in [
             None,
             Some((ProjectRole::Member, json!({}))),
             Some((ProjectRole::Admin, json!({"member_manage": false}))),
             Some((ProjectRole::Admin, json!({"task_write": false}))),
         ] {
-            assert!(invitation.require_backing_of(inviter.as_ref()).is_err(), "{inviter:?}");
+            assert!(invitation.require_inviter_permissions(inviter.as_ref()).is_err(), "{inviter:?}");
         }
     }
 

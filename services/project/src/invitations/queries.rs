@@ -11,7 +11,7 @@ use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use shared::access::ProjectAccess;
-use shared::database::{Prepared, Transaction, explain};
+use shared::database::{PreparedQuery, Transaction, explain};
 use shared::error::{Error, Result};
 use shared::page::{AfterTime, Page};
 use shared::schema::ProjectRole;
@@ -73,7 +73,7 @@ pub(crate) async fn lock_inviter_and_recipient(
 ) -> Result<()> {
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('invitations by ' || $1::text, 0)), \
                 pg_advisory_xact_lock(hashtextextended('invitations to ' || $2, 0))";
-    Prepared(sql_query(lock).bind::<SqlUuid, _>(inviter_id).bind::<Text, _>(email))
+    PreparedQuery(sql_query(lock).bind::<SqlUuid, _>(inviter_id).bind::<Text, _>(email))
         .execute(&mut conn)
         .await?;
     Ok(())

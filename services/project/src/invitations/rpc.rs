@@ -82,7 +82,7 @@ impl ProjectHandler {
         };
         let found = find().await?;
         let is_pending = found.status_at(self.issuer.context.clock.now()) == OfferStatus::Pending;
-        if is_pending && self.issuer.withdraw_unbacked(id.project_id).await? {
+        if is_pending && self.issuer.withdraw_invalid(id.project_id).await? {
             return find().await;
         }
         Ok(found)
@@ -96,7 +96,7 @@ impl ProjectHandler {
         let now = self.issuer.context.clock.now();
         let input = CreateInvitationInput::of(request.into_inner(), caller.user()?.user_id, now)?;
         let invitation = self.issuer.issue(&input, now).await?;
-        Ok(Response::new(invitation.to_message(now)))
+        Ok(Response::new(invitation.to_wire(now)))
     }
 
     pub(crate) async fn get_invitation(
@@ -106,7 +106,7 @@ impl ProjectHandler {
         let caller = Caller::of(&request)?;
         let id = InvitationId::of(&request.get_ref().project_id, &request.get_ref().invitation_id)?;
         let invitation = self.find_invitation(&caller, id).await?;
-        Ok(Response::new(invitation.to_message(self.issuer.context.clock.now())))
+        Ok(Response::new(invitation.to_wire(self.issuer.context.clock.now())))
     }
 
     pub(crate) async fn list_invitations(
@@ -132,12 +132,12 @@ impl ProjectHandler {
             Ok::<_, Error>(found)
         };
         let mut found = list().await?;
-        if self.issuer.withdraw_unbacked(project_id).await? {
+        if self.issuer.withdraw_invalid(project_id).await? {
             found = list().await?;
         }
         let position = |last: &Invitation| AfterTime { at: last.created_at, id: last.id };
         let next_page_token = pages.cut(&query, page.size, &mut found, position)?;
-        let invitations = found.iter().map(|invitation| invitation.to_message(now)).collect();
+        let invitations = found.iter().map(|invitation| invitation.to_wire(now)).collect();
         Ok(Response::new(pb::ListInvitationsResponse { invitations, next_page_token }))
     }
 
@@ -157,7 +157,7 @@ impl ProjectHandler {
         )?;
         if earlier.is_some() {
             tx.finish();
-            return Ok(Response::new(invitation.to_message(now)));
+            return Ok(Response::new(invitation.to_wire(now)));
         }
         etag::check(&etag, invitation.version)?;
         // Resending grants as much as inviting does.
@@ -166,7 +166,7 @@ impl ProjectHandler {
         check_recipient(queries::count_emails(&tx, &invitation.email, now).await?)?;
         let invitation = queries::resend(tx, &access, &invitation, now, now + lifetime).await?;
         self.issuer.announce();
-        Ok(Response::new(invitation.to_message(now)))
+        Ok(Response::new(invitation.to_wire(now)))
     }
 
     pub(crate) async fn withdraw_invitation(
@@ -181,12 +181,12 @@ impl ProjectHandler {
         let (access, invitation) = lock(&tx, id, caller.user()?.user_id).await?;
         if !invitation.needs_withdrawal(now)? {
             tx.finish();
-            return Ok(Response::new(invitation.to_message(now)));
+            return Ok(Response::new(invitation.to_wire(now)));
         }
         etag::check(&etag, invitation.version)?;
         let invitation = queries::withdraw(tx, &access, &invitation, now).await?;
         self.issuer.announce();
-        Ok(Response::new(invitation.to_message(now)))
+        Ok(Response::new(invitation.to_wire(now)))
     }
 
     pub(crate) async fn accept_invitation(
@@ -201,13 +201,13 @@ impl ProjectHandler {
         let (tx, invitation, revision) = self.lock_invitation(&claim, Some(user_id)).await?;
         if !invitation.needs_acceptance_by(user_id, now)? {
             tx.finish();
-            return Ok(revision.current().answer(invitation.to_message(now)));
+            return Ok(revision.current().answer(invitation.to_wire(now)));
         }
         let inviter = queries::inviter(&tx, claim.id).await?.filter(|_| is_inviter_active);
-        invitation.require_backing_of(inviter.as_ref())?;
+        invitation.require_inviter_permissions(inviter.as_ref())?;
         let invitation = queries::accept(tx, &invitation, user_id, now).await?;
         self.issuer.announce();
-        Ok(revision.next().answer(invitation.to_message(now)))
+        Ok(revision.next().answer(invitation.to_wire(now)))
     }
 
     pub(crate) async fn decline_invitation(
@@ -221,10 +221,10 @@ impl ProjectHandler {
         let (tx, invitation, _revision) = self.lock_invitation(&claim, user_id).await?;
         if !invitation.needs_declining(now)? {
             tx.finish();
-            return Ok(Response::new(invitation.to_message(now)));
+            return Ok(Response::new(invitation.to_wire(now)));
         }
         let invitation = queries::decline(tx, &invitation, user_id, now).await?;
         self.issuer.announce();
-        Ok(Response::new(invitation.to_message(now)))
+        Ok(Response::new(invitation.to_wire(now)))
     }
 }

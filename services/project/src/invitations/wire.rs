@@ -156,7 +156,7 @@ pub(crate) fn token_claim(token: &str) -> Result<TokenClaim> {
 
 impl Invitation {
     /// The message; the status depends on the time.
-    pub(crate) fn to_message(&self, now: DateTime<Utc>) -> pb::Invitation {
+    pub(crate) fn to_wire(&self, now: DateTime<Utc>) -> pb::Invitation {
         let exceptions = PermissionExceptions::from_json(&self.permissions);
         pb::Invitation {
             id: self.id.to_string(),
@@ -207,7 +207,7 @@ mod tests {
         let message = pb::Invitation {
             granted_permissions: vec![1; 20],
             denied_permissions: vec![1; 20],
-            ..invitation.to_message(DateTime::UNIX_EPOCH)
+            ..invitation.to_wire(DateTime::UNIX_EPOCH)
         };
         let page = usize::try_from(MAX_PAGE_SIZE).unwrap() * (message.encoded_len() + 5);
         assert!(page < MAX_MESSAGE_BYTES / 2, "{page}");

@@ -9,7 +9,7 @@ use diesel::sql_query;
 use diesel::sql_types::{Bool, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
-use shared::database::{Prepared, Transaction, explain};
+use shared::database::{PreparedQuery, Transaction, explain};
 use shared::error::{Error, Result};
 use shared::page::{AfterTime, Page};
 use uuid::Uuid;
@@ -124,7 +124,7 @@ pub(crate) async fn lock_ownership(
     let lock = sql_query("SELECT project.lock_ownership($1, $2)")
         .bind::<SqlUuid, _>(project_id)
         .bind::<SqlUuid, _>(new_owner_id);
-    Prepared(lock).execute(&mut conn).await?;
+    PreparedQuery(lock).execute(&mut conn).await?;
     Ok(())
 }
 
@@ -140,7 +140,7 @@ pub(crate) async fn set_owner(
         .bind::<SqlUuid, _>(project.id)
         .bind::<SqlUuid, _>(new_owner_id)
         .bind::<Bool, _>(keep_former_owner);
-    Prepared(set).execute(&mut conn).await.map_err(explain(CONSTRAINTS))?;
+    PreparedQuery(set).execute(&mut conn).await.map_err(explain(CONSTRAINTS))?;
     let project = projects::find(&tx, project.id).await?;
     tx.commit().await?;
     Ok(project)

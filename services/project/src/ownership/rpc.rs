@@ -34,12 +34,12 @@ impl ProjectHandler {
         transfer.authorize_answer(answer, user_id)?;
         if !transfer.needs_answer(answer, now)? {
             tx.finish();
-            return Ok(answered(transfer.to_message(now), revision.map(LockedRevision::current)));
+            return Ok(answered(transfer.to_wire(now), revision.map(LockedRevision::current)));
         }
         etag::check(&etag, transfer.version)?;
         let transfer = queries::close(tx, &access, &transfer, answer, now).await?;
         self.context.signal.announce();
-        Ok(answered(transfer.to_message(now), revision.map(LockedRevision::next)))
+        Ok(answered(transfer.to_wire(now), revision.map(LockedRevision::next)))
     }
 
     async fn claim_or_replay_transfer(
@@ -150,7 +150,7 @@ impl ProjectHandler {
             CreateClaim::New(room) => queries::insert(room.0, &room.1, &input.transfer).await?,
         };
         self.context.signal.announce();
-        Ok(Response::new(transfer.to_message(now)))
+        Ok(Response::new(transfer.to_wire(now)))
     }
 
     pub(crate) async fn get_ownership_transfer(
@@ -167,7 +167,7 @@ impl ProjectHandler {
         if ![transfer.from_user_id, transfer.to_user_id].contains(&user_id) {
             access.require(Permission::MemberRead)?;
         }
-        Ok(Response::new(transfer.to_message(self.context.clock.now())))
+        Ok(Response::new(transfer.to_wire(self.context.clock.now())))
     }
 
     pub(crate) async fn list_ownership_transfers(
@@ -191,7 +191,7 @@ impl ProjectHandler {
         tx.finish();
         let position = |last: &Transfer| AfterTime { at: last.created_at, id: last.id };
         let next_page_token = self.context.pages.cut(&query, page.size, &mut found, position)?;
-        let transfers = found.iter().map(|transfer| transfer.to_message(now)).collect();
+        let transfers = found.iter().map(|transfer| transfer.to_wire(now)).collect();
         Ok(Response::new(pb::ListOwnershipTransfersResponse { transfers, next_page_token }))
     }
 

@@ -126,7 +126,7 @@ impl TryFrom<pb::ListOwnershipTransfersRequest> for ListTransfersInput {
 
 impl Transfer {
     /// The message; the status depends on the time.
-    pub(crate) fn to_message(&self, now: DateTime<Utc>) -> pb::OwnershipTransfer {
+    pub(crate) fn to_wire(&self, now: DateTime<Utc>) -> pb::OwnershipTransfer {
         pb::OwnershipTransfer {
             id: self.id.to_string(),
             project_id: self.project_id.to_string(),

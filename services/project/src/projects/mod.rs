@@ -23,13 +23,6 @@ pub(crate) const MAX_SEARCH_CHARS: usize = 200;
 
 pub(crate) const MAX_FILTER_OWNERS: usize = 100;
 
-/// Whether a text can be the key of a project: 2 to 10 capital letters and digits, a letter first.
-pub(crate) fn is_project_key(text: &str) -> bool {
-    (2..=10).contains(&text.len())
-        && text.starts_with(|c: char| c.is_ascii_uppercase())
-        && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
-}
-
 #[derive(Clone, Debug, Deserialize, Queryable, Selectable)]
 #[diesel(table_name = projects, check_for_backend(Pg))]
 pub(crate) struct Project {
@@ -171,16 +164,6 @@ mod tests {
 
     fn after(transition: Transition, from: ProjectStatus) -> Result<Option<ProjectChange>> {
         ProjectChange::for_transition(transition, &project(from), DateTime::UNIX_EPOCH)
-    }
-
-    #[test]
-    fn a_key_has_capital_letters_and_digits() {
-        for good in ["AP", "APO", "A1", "ABCDEFGHIJ"] {
-            assert!(is_project_key(good), "{good}");
-        }
-        for bad in ["", "A", "apo", "1AP", "A-B", "ABCDEFGHIJK", "ÄPO"] {
-            assert!(!is_project_key(bad), "{bad}");
-        }
     }
 
     #[test]

@@ -6,14 +6,13 @@ use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::json::JsonChange;
 use shared::schema::ProjectVisibility;
-use shared::validation::{MAX_TEXT_CHARS, Mask, ProtoEnum, Violations};
+use shared::validation::{MAX_TEXT_CHARS, Mask, ProtoEnum, Violations, is_project_key};
 use shared::{etag, json};
 use uuid::Uuid;
 
 use super::order::{Direction, ProjectOrder, SortKey};
 use super::{
     MAX_FILTER_OWNERS, MAX_NAME_CHARS, MAX_SEARCH_CHARS, NewProject, Project, ProjectChange, ProjectFilter,
-    is_project_key,
 };
 
 /// The fields that UpdateProject changes.

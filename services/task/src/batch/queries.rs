@@ -10,7 +10,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::access::ProjectAccess;
-use shared::database::{Prepared, Transaction};
+use shared::database::{PreparedQuery, Transaction};
 use shared::error::{Error, Result};
 use uuid::Uuid;
 
@@ -80,7 +80,7 @@ pub(super) async fn announce_status_changes(
     let query = sql_query("SELECT task.announce_status_changes($1, $2)")
         .bind::<Array<SqlUuid>, _>(closed)
         .bind::<Array<SqlUuid>, _>(opened);
-    Prepared(query).execute(&mut conn).await?;
+    PreparedQuery(query).execute(&mut conn).await?;
     Ok(())
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn memberships(
     )
     .bind::<Array<SqlUuid>, _>(&projects)
     .bind::<Array<SqlUuid>, _>(&users);
-    let rows: Vec<Member> = Prepared(query).load(&mut conn).await?;
+    let rows: Vec<Member> = PreparedQuery(query).load(&mut conn).await?;
     let found = projects.into_iter().zip(users).zip(rows);
     Ok(found.filter_map(|(pair, row)| row.is_member.then_some(pair)).collect())
 }
@@ -164,7 +164,7 @@ pub(super) async fn update(
         set.join(", ")
     ))
     .bind::<Jsonb, _>(json!(changes));
-    Prepared(query).execute(&mut conn).await
+    PreparedQuery(query).execute(&mut conn).await
 }
 
 pub(super) async fn commit_and_get(tx: Transaction, ids: &[Uuid]) -> Result<HashMap<Uuid, Task>> {

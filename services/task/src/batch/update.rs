@@ -28,7 +28,7 @@ use crate::tasks::{Task, message_bytes};
 type Columns = Map<String, Value>;
 
 /// The proof of permission, and for each item its change, if it has one.
-type Prepared = (Vec<ProjectAccess>, Vec<Option<Columns>>);
+type PreparedUpdates = (Vec<ProjectAccess>, Vec<Option<Columns>>);
 
 impl TaskHandler {
     pub(super) async fn update_batch(
@@ -61,7 +61,7 @@ impl TaskHandler {
         &self,
         caller: &Caller,
         input: &BatchUpdateTasksInput,
-    ) -> Result<BatchClaim<Vec<Task>, Prepared>> {
+    ) -> Result<BatchClaim<Vec<Task>, PreparedUpdates>> {
         let (user_id, ids) = (caller.user()?.user_id, input.ids());
         let tx = self.context.database.begin(caller).await?;
         let (earlier, visible) = try_join!(

@@ -97,12 +97,12 @@ pub(super) async fn delete(tx: Transaction, _access: &ProjectAccess, id: Uuid) -
          DELETE FROM task.task_dependencies d USING locked WHERE d.id = $1 RETURNING d.id",
     )
     .bind::<SqlUuid, _>(id);
-    let deleted: Vec<Deleted> = tx.commit_with(delete).await?;
+    let deleted: Vec<DeletedRow> = tx.commit_with(delete).await?;
     if deleted.is_empty() { Err(Error::not_found("task_dependency", id)) } else { Ok(()) }
 }
 
 #[derive(QueryableByName)]
-struct Deleted {
+struct DeletedRow {
     #[diesel(sql_type = SqlUuid)]
     #[allow(dead_code, reason = "only counted")]
     id: Uuid,

@@ -2,7 +2,7 @@
 
 use diesel::sql_types::{BigInt, Integer};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::{Prepared, explain};
+use shared::database::{PreparedQuery, explain};
 use shared::error::Result;
 
 use super::wire::GetTaskFacetsInput;
@@ -23,7 +23,7 @@ pub(crate) async fn count(mut conn: &AsyncPgConnection, input: &GetTaskFacetsInp
     let query = find_tasks_query(statement(), &wanted)?
         .bind::<BigInt, _>(MAX_COUNTED)
         .bind::<Integer, _>(input.max_values);
-    Prepared(query).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
+    PreparedQuery(query).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
 }
 
 fn statement() -> String {

@@ -2,6 +2,7 @@
 
 use futures::FutureExt;
 use proto::task::v1 as pb;
+use shared::access::Permission;
 use shared::caller::Caller;
 use tonic::{Request, Response, Status};
 
@@ -17,9 +18,14 @@ impl TaskHandler {
         let caller = Caller::of(&request)?;
         let input = GetTaskFacetsInput::try_from(request.into_inner())?;
         let counts = self
-            .read_in_projects(&caller, input.filter.project_ids.as_deref(), &input, |conn, input| {
-                queries::count(conn, input).boxed()
-            })
+            .authorizer
+            .read_in_projects(
+                &caller,
+                input.filter.project_ids.as_deref().unwrap_or_default(),
+                Permission::TaskRead,
+                &input,
+                |conn, input| queries::count(conn, input).boxed(),
+            )
             .await?;
         Ok(Response::new(Facets::of(counts)?.into()))
     }

@@ -5,7 +5,7 @@ use proto::common::ResourceType;
 use shared::change_log::{Operation, Record};
 use uuid::Uuid;
 
-use super::Changed;
+use super::ChangedResource;
 use crate::dependencies::Dependency;
 use crate::tasks::Task;
 
@@ -21,15 +21,15 @@ pub(super) struct EventFilter {
 
 impl EventFilter {
     /// A change matches if the resource matched before it or matches after it.
-    pub(super) fn matches(&self, record: &Record, changed: &Changed) -> bool {
+    pub(super) fn matches(&self, record: &Record, changed: &ChangedResource) -> bool {
         is_among(&self.operations, &record.operation)
             && is_among(&self.resource_types, &changed.resource_type())
             && (self.actor_id.is_none() || self.actor_id == record.actor_id)
             && match changed {
-                Changed::Task { before, after } => {
+                ChangedResource::Task { before, after } => {
                     [before, after].into_iter().flatten().any(|task| self.matches_task(task))
                 }
-                Changed::Dependency { before, after, .. } => [before, after]
+                ChangedResource::Dependency { before, after, .. } => [before, after]
                     .into_iter()
                     .flatten()
                     .any(|dependency| self.matches_dependency(dependency)),

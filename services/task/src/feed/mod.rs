@@ -16,7 +16,7 @@ use crate::tasks::Task;
 
 /// The resource before and after a change.
 #[derive(Clone, Debug)]
-pub(crate) enum Changed {
+pub(crate) enum ChangedResource {
     Task {
         before: Option<Box<Task>>,
         after: Option<Box<Task>>,
@@ -29,7 +29,7 @@ pub(crate) enum Changed {
     },
 }
 
-impl Changed {
+impl ChangedResource {
     /// `None` for changes that are not part of the API.
     pub(crate) fn of(record: &Record) -> Result<Option<Self>> {
         Ok(match record.entity.as_str() {

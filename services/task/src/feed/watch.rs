@@ -11,7 +11,7 @@ use shared::change_log::feed::Subject;
 use shared::error::{Error, Result};
 use uuid::Uuid;
 
-use super::Changed;
+use super::ChangedResource;
 use super::filter::EventFilter;
 use super::wire::event;
 use crate::NAME;
@@ -23,7 +23,7 @@ pub(super) struct TaskWatch {
     pub(super) caller: Caller,
     pub(super) project_id: Uuid,
     pub(super) filter: EventFilter,
-    /// The project's key. A new key changes the revision of the access, and so the caller is admitted anew.
+    /// The project's key. A new key changes the revision of the access, and so the caller is admitted again.
     pub(super) key: Mutex<String>,
 }
 
@@ -44,11 +44,11 @@ impl Subject for TaskWatch {
     }
 
     async fn to_event(&self, record: &Record) -> Result<Option<pb::TaskEvent>> {
-        let Some(changed) = Changed::of(record)? else { return Ok(None) };
+        let Some(changed) = ChangedResource::of(record)? else { return Ok(None) };
         if !self.filter.matches(record, &changed) {
             return Ok(None);
         }
-        if let Changed::Dependency { other_project: Some(other), .. } = &changed
+        if let ChangedResource::Dependency { other_project: Some(other), .. } = &changed
             && !self.may_read(*other).await?
         {
             return Ok(None);

@@ -9,7 +9,7 @@ use shared::error::Result;
 use shared::validation::{MAX_BATCH, Violations};
 use uuid::Uuid;
 
-use super::Changed;
+use super::ChangedResource;
 use super::filter::EventFilter;
 use crate::lists::MAX_FILTER_IDS;
 use crate::tasks::Task;
@@ -52,7 +52,7 @@ pub(super) fn message(batch: WatchBatch<pb::TaskEvent>) -> pb::WatchTasksRespons
     pb::WatchTasksResponse { events: batch.events, resume_token: batch.resume_token }
 }
 
-pub(crate) fn event(record: &Record, project_id: Uuid, changed: Changed) -> pb::TaskEvent {
+pub(crate) fn event(record: &Record, project_id: Uuid, changed: ChangedResource) -> pb::TaskEvent {
     let fields = record.changed_columns().filter_map(field_of).map(str::to_owned).collect();
     let change = record.to_change(changed.resource_type(), project_id, fields);
     pb::TaskEvent { change: Some(change), resource: Some(resource(changed)) }
@@ -69,16 +69,18 @@ fn field_of(column: &str) -> Option<&str> {
     })
 }
 
-fn resource(changed: Changed) -> Resource {
+fn resource(changed: ChangedResource) -> Resource {
     match changed {
-        Changed::Task { before, after } => Resource::Task(pb::TaskChange {
+        ChangedResource::Task { before, after } => Resource::Task(pb::TaskChange {
             before: before.map(|task| past_task(*task)),
             after: after.map(|task| (*task).into()),
         }),
-        Changed::Dependency { before, after, .. } => Resource::TaskDependency(pb::TaskDependencyChange {
-            before: before.map(Into::into),
-            after: after.map(Into::into),
-        }),
+        ChangedResource::Dependency { before, after, .. } => {
+            Resource::TaskDependency(pb::TaskDependencyChange {
+                before: before.map(Into::into),
+                after: after.map(Into::into),
+            })
+        }
     }
 }
 

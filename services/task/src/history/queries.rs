@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use futures::try_join;
-use shared::change_log::{self, Bounded, Record};
+use shared::change_log::{self, Record, TruncatedRows};
 use shared::error::Result;
 use shared::validation::TimeRange;
 use uuid::Uuid;
@@ -52,7 +52,7 @@ pub(super) async fn tasks_at(
 }
 
 /// The last row of a page that ended early is read again by the next one.
-fn page_size<T>(found: &Bounded<T>, size: i64) -> i64 {
+fn page_size<T>(found: &TruncatedRows<T>, size: i64) -> i64 {
     let count = i64::try_from(found.rows.len()).unwrap_or(i64::MAX);
     if found.is_partial { size.min(count - 1) } else { size }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::queries;
 use super::wire::{ListTaskHistoryInput, PointInTimeInput};
 use crate::access_target;
-use crate::feed::Changed;
+use crate::feed::ChangedResource;
 use crate::feed::wire::{event, past_task};
 use crate::handler::TaskHandler;
 use crate::tasks::Task;
@@ -43,7 +43,7 @@ impl TaskHandler {
         let next_page_token = self.context.pages.cut(&query, size, &mut records, position)?;
         let mut events = Vec::with_capacity(records.len());
         for record in &records {
-            let changed = Changed::of(record)?.map(|changed| changed.with_project_key(&key));
+            let changed = ChangedResource::of(record)?.map(|changed| changed.with_project_key(&key));
             events.extend(changed.map(|changed| event(record, project_id, changed)));
         }
         Ok(Response::new(pb::ListTaskHistoryResponse { events, next_page_token }))

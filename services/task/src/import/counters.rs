@@ -6,6 +6,7 @@ use shared::error::Result;
 
 use super::outcome::{Item, results, valid_items};
 use super::queries;
+use super::tasks::distinct;
 use super::wire::{check_size, read_counter};
 use crate::handler::TaskHandler;
 
@@ -19,7 +20,7 @@ impl TaskHandler {
             return Ok(Vec::new());
         }
         let projects = counters.iter().filter_map(|counter| counter.project_id.parse().ok());
-        self.find_projects(projects).await?;
+        self.authorizer.existing_projects(&distinct(projects)).await?;
         let read = |(index, item): (usize, &pb::ImportedTaskCounter)| (item.line, read_counter(index, item));
         let items: Vec<Item> = counters.iter().enumerate().map(read).collect();
 

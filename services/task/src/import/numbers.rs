@@ -3,7 +3,7 @@
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Nullable, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::Prepared;
+use shared::database::PreparedQuery;
 use shared::error::Result;
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use crate::order::initial_rank;
 use crate::tasks::Task;
 
 #[derive(diesel::QueryableByName)]
-struct Allocated {
+struct AllocatedRow {
     #[diesel(sql_type = BigInt)]
     number: i64,
 }
@@ -24,8 +24,8 @@ pub(super) async fn assign_numbers(mut conn: &AsyncPgConnection, mut tasks: Vec<
     let query = sql_query("SELECT number FROM task.allocate_task_numbers($1, $2) ORDER BY place")
         .bind::<Array<SqlUuid>, _>(projects)
         .bind::<Array<Nullable<BigInt>>, _>(given);
-    let allocated: Vec<Allocated> = Prepared(query).load(&mut conn).await?;
-    for (task, Allocated { number }) in tasks.iter_mut().zip(allocated) {
+    let allocated: Vec<AllocatedRow> = PreparedQuery(query).load(&mut conn).await?;
+    for (task, AllocatedRow { number }) in tasks.iter_mut().zip(allocated) {
         task.number = number;
         if task.rank.is_empty() {
             task.rank = initial_rank(number);

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use crate::schema::tasks;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, Jsonb, Uuid as SqlUuid};
+use diesel::sql_types::{Jsonb, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde_json::{Value, json};
-use shared::database::{Prepared, constraint_of};
+use shared::database::{PreparedQuery, constraint_of};
 use shared::error::{Error, Result};
 use uuid::Uuid;
 
@@ -31,19 +31,9 @@ pub(super) async fn projects_of(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> R
     Ok(rows.into_iter().collect())
 }
 
-/// The projects that are in the access copy.
-pub(super) async fn known_projects(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
-    let query = sql_query(
-        "SELECT project_id AS id FROM task.project_access WHERE project_id = ANY ($1) AND NOT deleted",
-    )
-    .bind::<Array<SqlUuid>, _>(ids);
-    let rows: Vec<Id> = Prepared(query).load(&mut conn).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
-pub(super) async fn store(conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<Stored> {
+pub(super) async fn store(conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<StoreOutcome> {
     match attempt(conn, tasks).await? {
-        Ok(new) => Ok(Stored { new, refused: HashMap::new() }),
+        Ok(new) => Ok(StoreOutcome { new, refused: HashMap::new() }),
         // A referenced row has just been deleted: find out which, one by one.
         Err(_) => store_one_by_one(conn, tasks).await,
     }
@@ -51,13 +41,13 @@ pub(super) async fn store(conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<S
 
 /// Tasks in neither field existed before.
 #[derive(Debug, Default)]
-pub(super) struct Stored {
+pub(super) struct StoreOutcome {
     pub(super) new: HashSet<Uuid>,
     pub(super) refused: HashMap<Uuid, String>,
 }
 
-async fn store_one_by_one(conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<Stored> {
-    let mut stored = Stored::default();
+async fn store_one_by_one(conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<StoreOutcome> {
+    let mut stored = StoreOutcome::default();
     for task in tasks {
         match attempt(conn, std::slice::from_ref(task)).await? {
             Ok(new) => stored.new.extend(new),
@@ -85,7 +75,7 @@ async fn attempt(mut conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<Result
          ON CONFLICT (id) DO NOTHING RETURNING id",
     )
     .bind::<Jsonb, _>(json!(tasks));
-    let error = match Prepared(query).load::<Id>(&mut conn).await {
+    let error = match PreparedQuery(query).load::<Id>(&mut conn).await {
         Ok(rows) => return Ok(Ok(rows.into_iter().map(|row| row.id).collect())),
         Err(error) => error,
     };
@@ -102,12 +92,12 @@ pub(super) async fn import_dependencies(
     graph::lock_exclusive(conn).await?;
     let query = sql_query("SELECT line, outcome, reason FROM task.import_task_dependencies($1)")
         .bind::<Jsonb, _>(items);
-    Ok(Prepared(query).load(&mut conn).await?)
+    Ok(PreparedQuery(query).load(&mut conn).await?)
 }
 
 /// Raises the last numbers of projects; each has its own outcome.
 pub(super) async fn import_counters(mut conn: &AsyncPgConnection, items: Value) -> Result<Vec<ItemOutcome>> {
     let query =
         sql_query("SELECT line, outcome, reason FROM task.import_task_counters($1)").bind::<Jsonb, _>(items);
-    Ok(Prepared(query).load(&mut conn).await?)
+    Ok(PreparedQuery(query).load(&mut conn).await?)
 }

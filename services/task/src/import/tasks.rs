@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::decision::{ExistingIds, ImportDecision, Item};
 use super::numbers;
-use super::queries::{self, Stored};
+use super::queries::{self, StoreOutcome};
 use super::wire::check_size;
 use crate::handler::TaskHandler;
 use crate::tasks::Task;
@@ -24,7 +24,8 @@ impl TaskHandler {
         }
         let items: Vec<Item> = batch.into_iter().map(Item::from).collect();
         let tasks: Vec<&Task> = items.iter().filter_map(|item| item.task.as_deref().ok()).collect();
-        let projects = self.find_projects(tasks.iter().map(|task| task.project_id)).await?;
+        let projects =
+            self.authorizer.existing_projects(&distinct(tasks.iter().map(|task| task.project_id))).await?;
         let users = self.find_users(&tasks).await?;
         let ids = distinct(tasks.iter().flat_map(|task| [Some(task.id), task.parent_task_id]).flatten());
 
@@ -38,25 +39,6 @@ impl TaskHandler {
         tx.commit().await?;
         self.context.signal.announce();
         Ok(decisions.into_iter().map(|decision| decision.result(&stored)).collect())
-    }
-
-    /// The projects that exist. Those that the access copy does not have are refreshed once.
-    pub(super) async fn find_projects(&self, projects: impl Iterator<Item = Uuid>) -> Result<HashSet<Uuid>> {
-        let wanted = distinct(projects);
-        let known = self.known_projects(&wanted).await?;
-        let unknown: Vec<Uuid> = wanted.iter().filter(|id| !known.contains(id)).copied().collect();
-        if unknown.is_empty() {
-            return Ok(known);
-        }
-        self.authorizer.refresh(unknown).await?;
-        self.known_projects(&wanted).await
-    }
-
-    async fn known_projects(&self, wanted: &[Uuid]) -> Result<HashSet<Uuid>> {
-        let tx = self.context.worker.begin_background().await?;
-        let known = queries::known_projects(&tx, wanted).await?;
-        tx.finish();
-        Ok(known)
     }
 
     /// The users whom these tasks name and who exist.
@@ -81,7 +63,7 @@ impl ImportDecision {
         }
     }
 
-    fn result(self, stored: &Stored) -> ImportResult {
+    fn result(self, stored: &StoreOutcome) -> ImportResult {
         match self {
             Self::Resolved(result) => result,
             Self::Insert(line, task) => match stored.refused.get(&task.id) {
@@ -93,6 +75,6 @@ impl ImportDecision {
     }
 }
 
-fn distinct(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
+pub(super) fn distinct(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
     ids.collect::<HashSet<_>>().into_iter().collect()
 }

@@ -2,7 +2,7 @@
 
 use diesel::sql_types::{Integer, Nullable, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::{Prepared, explain};
+use shared::database::{PreparedQuery, explain};
 use shared::error::Result;
 
 use super::wire::GetMyWorkInput;
@@ -38,5 +38,5 @@ pub(super) async fn groups(mut conn: &AsyncPgConnection, input: &GetMyWorkInput)
         .bind::<Nullable<Timestamptz>, _>(input.today_end_time)
         .bind::<Nullable<Timestamptz>, _>(input.soon_end_time)
         .bind::<Integer, _>(input.group_size);
-    Prepared(query).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
+    PreparedQuery(query).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
 }

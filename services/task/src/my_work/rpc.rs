@@ -2,6 +2,7 @@
 
 use futures::FutureExt;
 use proto::task::v1 as pb;
+use shared::access::Permission;
 use shared::caller::Caller;
 use tonic::{Request, Response, Status};
 
@@ -17,9 +18,14 @@ impl TaskHandler {
         let caller = Caller::of(&request)?;
         let input = GetMyWorkInput::read(request.get_ref(), caller.user()?.user_id)?;
         let tasks = self
-            .read_in_projects(&caller, input.filter.project_ids.as_deref(), &input, |conn, input| {
-                queries::groups(conn, input).boxed()
-            })
+            .authorizer
+            .read_in_projects(
+                &caller,
+                input.filter.project_ids.as_deref().unwrap_or_default(),
+                Permission::TaskRead,
+                &input,
+                |conn, input| queries::groups(conn, input).boxed(),
+            )
             .await?;
         Ok(Response::new(to_wire(tasks)))
     }

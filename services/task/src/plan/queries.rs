@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Bool, Integer, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::Prepared;
+use shared::database::PreparedQuery;
 use shared::error::Result;
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ pub(super) async fn edges_around(
         .bind::<Array<SqlDependencyType>, _>(kinds)
         .bind::<Integer, _>(depth)
         .bind::<Integer, _>(limit_plus_one(MAX_GRAPH_EDGES));
-    Ok(Prepared(query).load(&mut conn).await?)
+    Ok(PreparedQuery(query).load(&mut conn).await?)
 }
 
 /// The edges of a project's plan, plus one if there are more than a plan may have.
@@ -36,7 +36,7 @@ pub(super) async fn plan_edges(mut conn: &AsyncPgConnection, project_id: Uuid) -
     let query = sql_query("SELECT * FROM task.plan_edges($1, $2)")
         .bind::<SqlUuid, _>(project_id)
         .bind::<Integer, _>(limit_plus_one(MAX_PLANNED_EDGES));
-    Ok(Prepared(query).load(&mut conn).await?)
+    Ok(PreparedQuery(query).load(&mut conn).await?)
 }
 
 /// The open tasks of a project by number, plus one if there are more than a plan may have.

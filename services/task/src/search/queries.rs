@@ -2,7 +2,7 @@
 
 use diesel::sql_types::{BigInt, Float, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::{Prepared, explain};
+use shared::database::{PreparedQuery, explain};
 use shared::error::Result;
 use shared::highlight::{mark_all, mark_excerpts};
 use shared::page::AfterRank;
@@ -49,5 +49,5 @@ pub(super) async fn search(
         .bind::<Nullable<Float>, _>(after.map(|after| after.rank))
         .bind::<Nullable<SqlUuid>, _>(after.map(|after| after.id))
         .bind::<BigInt, _>(size + 1);
-    Prepared(query).load(&mut conn).await.map_err(explain(SEARCH_CONSTRAINTS))
+    PreparedQuery(query).load(&mut conn).await.map_err(explain(SEARCH_CONSTRAINTS))
 }

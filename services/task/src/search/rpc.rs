@@ -2,6 +2,7 @@
 
 use futures::FutureExt;
 use proto::task::v1 as pb;
+use shared::access::Permission;
 use shared::caller::Caller;
 use shared::page::AfterRank;
 use tonic::{Request, Response, Status};
@@ -25,9 +26,11 @@ impl TaskHandler {
         let size = page.size.min(MAX_MATCHES);
         let input = (&search, page.after, size);
         let mut matches = self
+            .authorizer
             .read_in_projects(
                 &caller,
-                search.filter.project_ids.as_deref(),
+                search.filter.project_ids.as_deref().unwrap_or_default(),
+                Permission::TaskRead,
                 &input,
                 |conn, (search, after, size)| queries::search(conn, search, *after, *size).boxed(),
             )

@@ -5,7 +5,8 @@ mod rpc;
 use std::fmt;
 use std::str::FromStr;
 
-const MAX_PROJECT_KEY_CHARS: usize = 10;
+use shared::validation::{MAX_PROJECT_KEY_CHARS, is_project_key};
+
 pub(crate) const MAX_NUMBER: i64 = 999_999_999_999;
 
 /// Holds its characters inline, so that it is `Copy`.
@@ -23,13 +24,6 @@ impl TaskKey {
     fn project(&self) -> String {
         self.project.iter().take_while(|letter| **letter != 0).map(|letter| char::from(*letter)).collect()
     }
-}
-
-/// 2 to 10 upper-case letters and digits, a letter first.
-fn is_project_key(text: &str) -> bool {
-    (2..=MAX_PROJECT_KEY_CHARS).contains(&text.len())
-        && text.starts_with(|first: char| first.is_ascii_uppercase())
-        && text.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())
 }
 
 impl FromStr for TaskKey {

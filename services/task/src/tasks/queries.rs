@@ -9,7 +9,7 @@ use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::{AccessColumns, GatheredProjectReads, Permission, ProjectAccess};
-use shared::database::{ColumnsOf, Database, GatheredReads, Prepared, Transaction, Typed, explain};
+use shared::database::{ColumnsOf, Database, GatheredReads, PreparedQuery, Transaction, TypedQuery, explain};
 use shared::error::{Error, Result};
 use shared::server::MAX_MESSAGE_BYTES;
 use uuid::Uuid;
@@ -80,7 +80,7 @@ pub(crate) async fn visible_project_of(mut conn: &AsyncPgConnection, id: Uuid) -
 /// The tasks among these that the caller may read.
 pub(crate) async fn readable(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>> {
     let query = sql_query("SELECT id FROM task.readable_tasks($1) AS r(id)").bind::<Array<SqlUuid>, _>(ids);
-    let rows: Vec<Id> = Prepared(query).load(&mut conn).await?;
+    let rows: Vec<Id> = PreparedQuery(query).load(&mut conn).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
@@ -141,7 +141,7 @@ where
     Q: QueryFragment<Pg> + Send,
 {
     type Columns = (SqlTypeOf<AsSelect<Task, Pg>>, BigInt, BigInt, BigInt);
-    let query = Prepared(Typed::<_, Columns>::new(query));
+    let query = PreparedQuery(TypedQuery::<_, Columns>::new(query));
     let rows: Vec<(Task, i64, i64, i64)> = query.load(&mut conn).await?;
     Ok(rows.into_iter().map(|(task, _place, _own_bytes, bytes)| SizedTask { task, bytes }).collect())
 }

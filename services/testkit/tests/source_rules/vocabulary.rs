@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use regex::Regex;
+
 use crate::{files_below, workspace};
 
 const DIRECTORIES: [&str; 6] = ["proto", "services", "shared", "migrations", "deploy", ".github"];
@@ -61,6 +63,27 @@ const NAMES: [(&str, &str); 47] = [
 #[test]
 fn names_are_terms_of_the_field() {
     let found: Vec<_> = sources().iter().flat_map(|file| findings(file)).collect();
+    assert!(found.is_empty(), "{} names:\n{}", found.len(), found.join("\n"));
+}
+
+/// Nouns that end like a participle.
+const NOUNS: [&str; 7] = ["Finding", "Framing", "Listing", "Pooling", "Setting", "Sibling", "Feed"];
+
+#[test]
+fn types_are_nouns_and_durations_have_a_kind() {
+    let participle =
+        Regex::new(r"(?m)^\s*(?:pub(?:\([a-z:]+\))? )?(?:struct|enum|type) ([A-Z][a-z]+(?:ed|ing))\b")
+            .unwrap();
+    let kindless =
+        Regex::new(r"(?m)^\s*(?:pub(?:\([a-z:]+\))? )?const ((?:\w+_)?(?:LIMIT|POLL)): Duration\b").unwrap();
+    let is_rust = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "rs");
+    let mut found = Vec::new();
+    for file in sources().into_iter().filter(is_rust) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let types = participle.captures_iter(&text).filter(|name| !NOUNS.contains(&&name[1]));
+        let names = types.chain(kindless.captures_iter(&text)).map(|name| name[1].to_owned());
+        found.extend(names.map(|name| format!("{}: {name}", file.display())));
+    }
     assert!(found.is_empty(), "{} names:\n{}", found.len(), found.join("\n"));
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Running {
+impl RunningServer {
     /// The answer to a request over HTTP/1.1, as text in lower case.
     async fn http1(&self, request: &str) -> String {
         let mut connection = TcpStream::connect(self.address()).await.unwrap();
@@ -16,7 +16,7 @@ impl Running {
 
 #[tokio::test]
 async fn a_browser_is_answered_over_http_1() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let answer = server.http1(&format!("POST /grpc.health.v1.Health/Check HTTP/1.1\r\n{GRPC_WEB}")).await;
     assert!(answer.starts_with("http/1.1 200 ok") && answer.contains("grpc-status:0"), "{answer}");
     assert!(!answer.contains("access-control"), "{answer}");
@@ -38,7 +38,7 @@ const PAGE: &str = "https://app.example.org";
 #[tokio::test]
 async fn a_page_of_an_allowed_origin_may_call_and_read_the_status() {
     let cors = CorsOptions { allowed_origins: vec![PAGE.parse().unwrap()] };
-    let server = Running::start_for(cors, LimitOptions::default(), true).await;
+    let server = RunningServer::start_for(cors, LimitOptions::default(), true).await;
     // A browser sends no token with it: it is answered before authentication.
     let answer = server.http1(&preflight(PAGE)).await;
     for line in [
@@ -64,11 +64,11 @@ async fn a_page_of_an_allowed_origin_may_call_and_read_the_status() {
 #[tokio::test]
 async fn a_page_of_another_origin_is_not_allowed() {
     let cors = CorsOptions { allowed_origins: vec![PAGE.parse().unwrap()] };
-    let server = Running::start_for(cors, LimitOptions::default(), true).await;
+    let server = RunningServer::start_for(cors, LimitOptions::default(), true).await;
     for origin in ["https://evil.example.org", "http://app.example.org", "null"] {
         let answer = server.http1(&preflight(origin)).await;
         assert!(!answer.contains("access-control-allow-origin"), "{answer}");
     }
-    let answer = Running::start().await.http1(&preflight(PAGE)).await;
+    let answer = RunningServer::start().await.http1(&preflight(PAGE)).await;
     assert!(!answer.contains("access-control"), "{answer}");
 }

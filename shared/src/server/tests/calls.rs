@@ -4,13 +4,13 @@ use super::*;
 
 #[tokio::test]
 async fn a_handler_knows_its_caller_peer_and_trace() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     assert_eq!(server.ask("hello").await.unwrap(), r#"Service("task") 127.0.0.1 32"#);
 }
 
 #[tokio::test]
 async fn a_panic_is_an_internal_error_with_a_trace_and_the_server_goes_on() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let refusal = server.ask("panic").await.unwrap_err();
     assert_eq!(summary(&refusal), "Internal INTERNAL");
     let trace = refusal.get_details_error_info().unwrap().metadata.remove("trace_id").unwrap();
@@ -20,7 +20,7 @@ async fn a_panic_is_an_internal_error_with_a_trace_and_the_server_goes_on() {
 
 #[tokio::test]
 async fn a_call_ends_with_its_deadline() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let mut request =
         Request::new(pb::GetProjectAccessRequest { project_id: "sleep".into(), known_revision: 0 });
     request.set_timeout(Duration::from_secs(1));
@@ -30,7 +30,7 @@ async fn a_call_ends_with_its_deadline() {
 
 #[tokio::test]
 async fn a_service_method_refuses_everyone_else() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let request = || pb::GetProjectAccessRequest { project_id: "hello".into(), known_revision: 0 };
 
     let mut anonymous = pb::access_service_client::AccessServiceClient::new(server.channel().await);
@@ -45,7 +45,7 @@ async fn a_service_method_refuses_everyone_else() {
 /// A well-formed session token.
 #[tokio::test]
 async fn a_method_that_does_not_exist_is_unimplemented() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let mut client = proto::task::backend::v1::task_lookup_service_client::TaskLookupServiceClient::new(
         server.channel().await,
     );
@@ -62,7 +62,7 @@ async fn an_old_connection_is_replaced_while_calls_and_streams_go_on() {
         request_burst: 1_000_000,
         ..LimitOptions::default()
     };
-    let server = Running::start_with(limits).await;
+    let server = RunningServer::start_with(limits).await;
     let client = server.siblings().project_access();
     let mut stream = client
         .clone()
@@ -87,7 +87,8 @@ async fn until_on_another_connection(mut client: AccessServiceClient<SiblingChan
 #[tokio::test]
 async fn more_calls_than_places_are_refused_at_once() {
     let server =
-        Running::start_with(LimitOptions { max_concurrent_requests: 1, ..LimitOptions::default() }).await;
+        RunningServer::start_with(LimitOptions { max_concurrent_requests: 1, ..LimitOptions::default() })
+            .await;
     let (slow, refusal) = tokio::join!(server.ask("sleep"), async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         server.ask("hello").await.unwrap_err()
@@ -100,7 +101,7 @@ async fn more_calls_than_places_are_refused_at_once() {
 
 #[tokio::test]
 async fn health_follows_readiness_without_a_session() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     for _ in 0..50 {
         if server.health().await == ServingStatus::Serving as i32 {
             return;
@@ -112,7 +113,7 @@ async fn health_follows_readiness_without_a_session() {
 
 #[tokio::test]
 async fn a_server_that_is_not_ready_is_alive() {
-    let server = Running::start_as(LimitOptions::default(), false).await;
+    let server = RunningServer::start_as(LimitOptions::default(), false).await;
     assert_eq!(server.health_of("").await, ServingStatus::NotServing as i32);
     assert_eq!(server.health_of(ALIVE).await, ServingStatus::Serving as i32);
 }
@@ -120,7 +121,7 @@ async fn a_server_that_is_not_ready_is_alive() {
 /// An empty message in a gRPC-Web frame, over HTTP/1.1 as a browser without HTTP/2 would send it.
 #[tokio::test]
 async fn reflection_lists_what_the_server_serves() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let question = ServerReflectionRequest {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices(String::new())),
@@ -139,7 +140,7 @@ async fn reflection_lists_what_the_server_serves() {
 
 #[tokio::test]
 async fn shutdown_ends_open_streams_and_then_the_server() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let mut client =
         pb::access_service_client::AccessServiceClient::new(server.siblings().channel(Sibling::Project));
     let mut stream =

@@ -9,7 +9,7 @@ use super::*;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-async fn connect_from(server: &Running, address: &str) -> TcpStream {
+async fn connect_from(server: &RunningServer, address: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
     socket.connect(server.address().parse().unwrap()).await.unwrap()
@@ -24,7 +24,7 @@ async fn until_closed(connection: &mut TcpStream) {
 #[tokio::test]
 async fn a_connection_that_makes_no_call_is_closed() {
     let server =
-        Running::start_with(LimitOptions { first_request_seconds: 1, ..LimitOptions::default() }).await;
+        RunningServer::start_with(LimitOptions { first_request_seconds: 1, ..LimitOptions::default() }).await;
     let silent: &[u8] = b"";
     // The preface and empty settings of HTTP/2, and half of a request of HTTP/1.1.
     let http_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -41,7 +41,7 @@ async fn a_connection_that_makes_no_call_is_closed() {
 #[tokio::test]
 async fn a_connection_with_a_call_lives_on_without_further_ones() {
     let server =
-        Running::start_with(LimitOptions { first_request_seconds: 1, ..LimitOptions::default() }).await;
+        RunningServer::start_with(LimitOptions { first_request_seconds: 1, ..LimitOptions::default() }).await;
     let mut client = server.siblings().project_access();
     let request = || pb::GetProjectAccessRequest { project_id: "port".into(), known_revision: 0 };
     let first = client.get_project_access(request()).await.unwrap().into_inner();
@@ -52,7 +52,7 @@ async fn a_connection_with_a_call_lives_on_without_further_ones() {
 #[tokio::test]
 async fn an_address_has_no_more_connections_than_allowed() {
     let limits = LimitOptions { max_connections_per_peer: 3, max_connections: 5, ..LimitOptions::default() };
-    let server = Running::start_with(limits).await;
+    let server = RunningServer::start_with(limits).await;
     let mut held = Vec::new();
     for _ in 0..3 {
         held.push(connect_from(&server, "127.0.0.2").await);
@@ -73,14 +73,15 @@ async fn an_address_has_no_more_connections_than_allowed() {
 
 #[tokio::test]
 async fn all_addresses_together_have_no_more_connections_than_allowed() {
-    let server = Running::start_with(LimitOptions { max_connections: 2, ..LimitOptions::default() }).await;
+    let server =
+        RunningServer::start_with(LimitOptions { max_connections: 2, ..LimitOptions::default() }).await;
     let _held = [connect_from(&server, "127.0.0.2").await, connect_from(&server, "127.0.0.3").await];
     until_closed(&mut connect_from(&server, "127.0.0.4").await).await;
 }
 
 #[tokio::test]
 async fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
-    let _server = Running::start().await;
+    let _server = RunningServer::start().await;
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     assert_eq!(limit.current, limit.maximum);
 }

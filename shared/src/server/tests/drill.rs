@@ -52,7 +52,7 @@ fn repeat<Attack: Future<Output = ()> + Send>(
     }
 }
 
-fn attack(server: &Running) -> JoinSet<()> {
+fn attack(server: &RunningServer) -> JoinSet<()> {
     let mut attacks = JoinSet::new();
     let channel = server.channel_from(ATTACKER);
     let body_of = |path: &'static str, beginning: Vec<u8>| {
@@ -112,7 +112,7 @@ fn resident_kib() -> u64 {
 
 #[tokio::test]
 async fn all_attacks_of_one_address_at_once_fail_no_call_of_others() {
-    let server = Running::start_with(small()).await;
+    let server = RunningServer::start_with(small()).await;
     let mut bystander = server.channel_from(BYSTANDER);
     let mut idle = Vec::new();
     for _ in 0..IDLE_CALLS {

@@ -5,7 +5,7 @@ use super::*;
 
 #[tokio::test]
 async fn malformed_frames_are_the_clients_mistake() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let channel = server.channel().await;
     for (body, expected) in [
         (EMPTY_MESSAGE.to_vec(), "Ok "),
@@ -33,7 +33,7 @@ async fn malformed_frames_are_the_clients_mistake() {
 
 #[tokio::test]
 async fn a_compression_that_is_not_spoken_is_unimplemented() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let body = whole(frame(1, 2, b"ab"));
     let compressed = request(OPEN_METHOD).header("grpc-encoding", "gzip").body(body).unwrap();
     let refusal = status_of(send(server.channel().await, compressed).await).await;
@@ -41,7 +41,7 @@ async fn a_compression_that_is_not_spoken_is_unimplemented() {
 }
 
 /// What a browser sends as text, over HTTP/1.1.
-async fn answer_over_http_1(server: &Running, content_type: &str, body: &str) -> String {
+async fn answer_over_http_1(server: &RunningServer, content_type: &str, body: &str) -> String {
     let mut connection = TcpStream::connect(server.address()).await.unwrap();
     let head = format!(
         "POST {OPEN_METHOD} HTTP/1.1\r\nhost: dafnck\r\nconnection: close\r\ncontent-type: {content_type}\r\n\
@@ -56,7 +56,7 @@ async fn answer_over_http_1(server: &Running, content_type: &str, body: &str) ->
 
 #[tokio::test]
 async fn bad_base64_of_a_browser_is_its_mistake() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let content_type = "application/grpc-web-text";
     let good = answer_over_http_1(&server, content_type, "AAAAAAA=").await;
     assert!(good.contains("grpc-status:0"), "{good}");
@@ -69,7 +69,7 @@ async fn bad_base64_of_a_browser_is_its_mistake() {
 
 #[tokio::test]
 async fn what_is_no_grpc_is_refused_by_http() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     for content_type in ["text/plain", "application/json", "application/grpc+json"] {
         let body = whole(EMPTY_MESSAGE.to_vec());
         let mut request = request(OPEN_METHOD).body(body).unwrap();

@@ -28,14 +28,14 @@ async fn ask_without_reading(
 }
 
 /// A connection of a client that takes 64 KiB before it has read them.
-fn narrow(server: &Running) -> Channel {
+fn narrow(server: &RunningServer) -> Channel {
     let endpoint = Endpoint::from_shared(server.url.clone()).unwrap();
     endpoint.initial_stream_window_size(65_535).initial_connection_window_size(65_535).connect_lazy()
 }
 
 #[tokio::test]
 async fn an_answer_that_is_not_read_counts_until_its_deadline_and_then_ends() {
-    let server = Running::start_with(small()).await;
+    let server = RunningServer::start_with(small()).await;
     let [channel, second, other] = [(); 3].map(|()| narrow(&server));
     let mut unread = ask_without_reading(&channel, 700_000, "2S").await.unwrap();
 
@@ -60,7 +60,7 @@ async fn an_answer_that_is_not_read_counts_until_its_deadline_and_then_ends() {
 /// Over HTTP/1.1 a call has its connection for itself.
 #[tokio::test]
 async fn an_answer_that_is_not_read_over_http_1_ends_with_its_connection() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let message =
         pb::GetProjectAccessRequest { project_id: "4000000".into(), known_revision: 0 }.encode_to_vec();
     let signature = signer().authorization(ACCESS_METHOD);
@@ -83,7 +83,7 @@ async fn an_answer_that_is_not_read_over_http_1_ends_with_its_connection() {
 
 #[tokio::test]
 async fn an_answer_that_is_read_slowly_arrives_whole() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let answer = ask_without_reading(&narrow(&server), 4_000_000, "20S").await.unwrap();
     let (mut body, mut size) = (answer.into_body(), 0);
     while let Some(frame) = body.frame().await {
@@ -101,7 +101,7 @@ async fn an_answer_that_is_read_slowly_arrives_whole() {
 
 #[tokio::test]
 async fn unfinished_messages_count_and_one_address_cannot_take_all() {
-    let server = Running::start_with(small()).await;
+    let server = RunningServer::start_with(small()).await;
     let attacker = server.channel_from("127.0.0.2");
     let (mut bodies, mut streams) = (Vec::new(), Vec::new());
     for _ in 0..10 {

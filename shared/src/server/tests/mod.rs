@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::authentication::{
-    SESSION_TOKEN_PREFIX, Seen, SessionSource, Sessions, TOKEN_BYTES, TokenHash, token_hash,
+    SESSION_TOKEN_PREFIX, SessionSource, SessionUse, Sessions, TOKEN_BYTES, TokenHash, token_hash,
 };
 use crate::caller::{Caller, PeerAddress, Session};
 use crate::clock::Clock;
@@ -101,7 +101,7 @@ impl AccessService for ScriptedService {
 
 #[tokio::test]
 async fn every_server_describes_itself_to_anyone() {
-    let server = Running::start().await;
+    let server = RunningServer::start().await;
     let channel = Endpoint::from_shared(server.url.clone()).unwrap().connect().await.unwrap();
     let info = ServerInfoServiceClient::new(channel)
         .get_server_info(GetServerInfoRequest {})
@@ -135,12 +135,12 @@ impl SessionSource for OneSession {
         Ok((*hash == token_hash(&token(KNOWN_TOKEN))).then_some(session))
     }
 
-    async fn report_seen(&self, _: &[Seen]) -> crate::error::Result<()> {
+    async fn report_seen(&self, _: &[SessionUse]) -> crate::error::Result<()> {
         Ok(())
     }
 }
 
-struct Running {
+struct RunningServer {
     url: String,
     /// Tokens that the session source was asked for.
     lookups: Arc<AtomicUsize>,
@@ -168,7 +168,7 @@ fn principals() -> PrincipalOptions {
     }
 }
 
-impl Running {
+impl RunningServer {
     async fn start() -> Self {
         Self::start_with(LimitOptions::default()).await
     }
@@ -267,7 +267,7 @@ fn token(number: u8) -> String {
 #[tokio::test]
 async fn an_address_that_sends_unknown_tokens_is_refused_before_they_are_looked_up() {
     let limits = LimitOptions { authentication_failures_per_second: 1, ..LimitOptions::default() };
-    let server = Running::start_with(limits).await;
+    let server = RunningServer::start_with(limits).await;
     let call = async |from: &str, number| {
         let mut request = Request::new(pb::GetProjectAccessRequest::default());
         let header = format!("Bearer {}", token(number)).parse().unwrap();

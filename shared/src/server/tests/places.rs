@@ -37,7 +37,7 @@ async fn refused(calls: &[tokio::task::JoinHandle<Status>], count: usize) {
 
 #[tokio::test]
 async fn slow_bodies_of_one_address_do_not_use_up_the_calls_of_others() {
-    let server = Running::start_with(LimitOptions { request_body_seconds: 2, ..small() }).await;
+    let server = RunningServer::start_with(LimitOptions { request_body_seconds: 2, ..small() }).await;
     let attacker = server.channel_from("127.0.0.2");
     let (mut bodies, mut calls) = (Vec::new(), Vec::new());
     for _ in 0..30 {
@@ -62,7 +62,7 @@ async fn slow_bodies_of_one_address_do_not_use_up_the_calls_of_others() {
 
 #[tokio::test]
 async fn a_body_that_comes_in_drips_ends_with_the_time_for_it() {
-    let server = Running::start_with(LimitOptions { request_body_seconds: 1, ..small() }).await;
+    let server = RunningServer::start_with(LimitOptions { request_body_seconds: 1, ..small() }).await;
     let (body, call) =
         begin(&server.channel().await, OPEN_METHOD, &[("grpc-timeout", "30S".to_owned())]).await;
     let drips = tokio::spawn(async move {
@@ -78,7 +78,7 @@ async fn a_body_that_comes_in_drips_ends_with_the_time_for_it() {
 
 #[tokio::test]
 async fn a_user_has_one_share_at_all_addresses() {
-    let server = Running::start_with(small()).await;
+    let server = RunningServer::start_with(small()).await;
     let head = [("authorization", format!("Bearer {}", token(KNOWN_TOKEN)))];
     let [one, other] = ["127.0.0.2", "127.0.0.3"].map(|address| server.channel_from(address));
     let (_body, held) = begin(&one, OPEN_METHOD, &head).await;
@@ -95,7 +95,7 @@ async fn a_user_has_one_share_at_all_addresses() {
 
 #[tokio::test]
 async fn streams_of_strangers_never_stop_those_of_services() {
-    let server = Running::start_with(small()).await;
+    let server = RunningServer::start_with(small()).await;
     let (mut bodies, mut streams) = (Vec::new(), Vec::new());
     for address in 2..8 {
         let channel = server.channel_from(&format!("127.0.0.{address}"));
@@ -117,7 +117,7 @@ async fn streams_of_strangers_never_stop_those_of_services() {
 
 #[tokio::test]
 async fn a_stream_whose_client_sends_next_to_nothing_ends() {
-    let server = Running::start_with(LimitOptions { stall_seconds: 1, ..small() }).await;
+    let server = RunningServer::start_with(LimitOptions { stall_seconds: 1, ..small() }).await;
     let (_body, silent) = begin(&server.channel().await, OPEN_STREAM, &[]).await;
     let (body, slow) = begin(&server.channel().await, OPEN_STREAM, &[]).await;
     let drips = tokio::spawn(async move {

@@ -79,7 +79,7 @@ pub(super) async fn everything_goes_with_the_project(journey: &Journey<'_>, task
         olga.tasks().get_task(GetTaskRequest { task_id: task.id.clone() }).await
     })
     .await;
-    crate::deleting::nothing_is_left(suite, project).await;
+    crate::project_deletion::nothing_is_left(suite, project).await;
 }
 
 pub(super) async fn a_revoked_session_is_refused_everywhere(Journey { suite, olga, .. }: &Journey<'_>) {

@@ -27,17 +27,17 @@ const CHUNKS: usize = 60;
 const ENDED: &str = "UNAUTHENTICATED SESSION_INVALID";
 
 /// Somebody's streams, of a project and of its tasks.
-struct Following {
+struct OpenStreams {
     project: Streaming<WatchProjectResponse>,
     tasks: Streaming<WatchTasksResponse>,
 }
 
-async fn follow(who: &Actor, project: &Project) -> Following {
+async fn follow(who: &Actor, project: &Project) -> OpenStreams {
     let request = WatchProjectRequest { project_id: project.id.clone(), ..Default::default() };
     let of_project = who.projects().watch_project(request).await.unwrap().into_inner();
     let request = WatchTasksRequest { project_id: project.id.clone(), ..Default::default() };
     let of_tasks = who.tasks().watch_tasks(request).await.unwrap().into_inner();
-    let mut following = Following { project: of_project, tasks: of_tasks };
+    let mut following = OpenStreams { project: of_project, tasks: of_tasks };
     following.project.message().await.unwrap().unwrap();
     following.tasks.message().await.unwrap().unwrap();
     following
@@ -53,7 +53,7 @@ async fn end_of<T>(stream: &mut Streaming<T>) -> Status {
     }
 }
 
-impl Following {
+impl OpenStreams {
     /// How both streams end, and how long after `since` the later one did.
     async fn end(mut self, since: Instant) -> ([String; 2], Duration) {
         let both = futures::future::join(end_of(&mut self.project), end_of(&mut self.tasks));

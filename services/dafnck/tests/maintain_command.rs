@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 async fn done(url: &Secret, now: bool) -> Vec<(String, Vec<String>)> {
     let outcomes = maintain(url, now).await.unwrap().into_iter();
     let done = outcomes.filter_map(|(what, outcome)| match outcome.unwrap() {
-        Outcome::Left => None,
+        Outcome::Skipped => None,
         Outcome::Done(things) => Some((what, things)),
     });
     done.collect()

@@ -1,4 +1,4 @@
 //! The stream of a project's changes, each to those who may read it.
 
 pub(crate) mod rpc;
-mod subject;
+mod watch;

@@ -12,22 +12,22 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Longer than any connection lives.
-const ENDLESS: Duration = Duration::from_secs(24 * 60 * 60);
+const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 tokio::task_local! {
-    static CURRENT: Arc<CallLife>;
+    static CURRENT: Arc<TaskDeadline>;
 }
 
 /// The end of a task that serves a call.
-pub(super) struct CallLife {
+pub(super) struct TaskDeadline {
     began: Instant,
     /// Milliseconds after `began`.
     end: AtomicU64,
 }
 
-impl CallLife {
+impl TaskDeadline {
     fn new() -> Self {
-        Self { began: Instant::now(), end: AtomicU64::new(milliseconds(ENDLESS)) }
+        Self { began: Instant::now(), end: AtomicU64::new(milliseconds(NEVER)) }
     }
 
     /// The life of the task that this is called in; `None` in a task that serves no call.
@@ -40,8 +40,8 @@ impl CallLife {
     }
 
     /// Lets the task go on: the call is over, and its connection may have others.
-    pub(super) fn end_never(&self) {
-        self.end.store(milliseconds(ENDLESS), Ordering::Relaxed);
+    pub(super) fn clear_deadline(&self) {
+        self.end.store(milliseconds(NEVER), Ordering::Relaxed);
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -72,8 +72,8 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 /// Does the work until the end that is set inside of it.
-pub(super) async fn live(work: impl Future) {
-    let life = Arc::new(CallLife::new());
+pub(super) async fn run_until_deadline(work: impl Future) {
+    let life = Arc::new(TaskDeadline::new());
     let mut work = pin!(CURRENT.scope(life.clone(), work));
     let mut alarm = pin!(sleep_until(life.end()));
     poll_fn(|task| match work.as_mut().poll(task) {
@@ -90,8 +90,8 @@ mod tests {
     #[tokio::test]
     async fn work_ends_at_the_last_end_that_was_set() {
         let began = Instant::now();
-        live(async {
-            let life = CallLife::current().unwrap();
+        run_until_deadline(async {
+            let life = TaskDeadline::current().unwrap();
             life.end_at(began + Duration::from_millis(100));
             tokio::time::sleep(Duration::from_millis(50)).await;
             life.end_at(began + Duration::from_millis(300));
@@ -103,8 +103,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_end_that_comes_nearer_counts() {
-        let work = live(async {
-            let life = CallLife::current().unwrap();
+        let work = run_until_deadline(async {
+            let life = TaskDeadline::current().unwrap();
             life.end_at(Instant::now() + Duration::from_secs(600));
             tokio::time::sleep(Duration::from_millis(50)).await;
             life.end_at(Instant::now() + Duration::from_millis(50));
@@ -116,11 +116,11 @@ mod tests {
     #[tokio::test]
     async fn an_end_that_is_lifted_does_not_count() {
         let (done, mut is_done) = tokio::sync::oneshot::channel();
-        live(async {
-            let life = CallLife::current().unwrap();
+        run_until_deadline(async {
+            let life = TaskDeadline::current().unwrap();
             life.end_at(Instant::now() + Duration::from_millis(50));
             tokio::task::yield_now().await;
-            life.end_never();
+            life.clear_deadline();
             tokio::time::sleep(Duration::from_millis(100)).await;
             done.send(()).unwrap();
         })

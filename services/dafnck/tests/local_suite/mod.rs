@@ -23,7 +23,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 
-use crate::dafnck::Ran;
+use crate::dafnck::CommandOutput;
 
 /// Size and hash of each object, by its name.
 pub type Objects = BTreeMap<String, (u64, String)>;
@@ -157,20 +157,20 @@ impl Machine {
     }
 
     /// Runs a command of the operator on a data directory.
-    pub async fn run(&self, data: &str, arguments: &[&str]) -> Ran {
-        Ran::of(&mut self.on(data, arguments)).await
+    pub async fn run(&self, data: &str, arguments: &[&str]) -> CommandOutput {
+        CommandOutput::run(&mut self.on(data, arguments)).await
     }
 
     /// The same, as a success or not; its words on both outputs.
     pub async fn operate(&self, data: &str, arguments: &[&str]) -> Result<String, String> {
-        let Ran { code, out, err } = self.run(data, arguments).await;
+        let CommandOutput { code, out, err } = self.run(data, arguments).await;
         let words = out + &err;
         if code == Some(0) { Ok(words) } else { Err(words) }
     }
 
     /// How the suite is, by itself: without a word on where its backup is.
-    pub async fn doctor(&self, data: &str) -> Ran {
-        Ran::of(self.on(data, &["doctor"]).env_remove("DAFNCK_BACKUP_DIRECTORY")).await
+    pub async fn doctor(&self, data: &str) -> CommandOutput {
+        CommandOutput::run(self.on(data, &["doctor"]).env_remove("DAFNCK_BACKUP_DIRECTORY")).await
     }
 
     /// How a command of the operator is run on a data directory.

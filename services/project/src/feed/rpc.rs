@@ -7,7 +7,7 @@ use shared::caller::Caller;
 use shared::error::Result;
 use tonic::{Request, Response, Status};
 
-use super::subject::WatchSubject;
+use super::watch::ProjectWatch;
 use crate::handler::ProjectHandler;
 use crate::history::wire::WatchProjectInput;
 
@@ -19,7 +19,7 @@ impl ProjectHandler {
         let caller = Caller::of(&request)?;
         let WatchProjectInput { project_id, filter, resume_token } = request.into_inner().try_into()?;
         let query = format!("WatchProject {} {project_id} {filter:?}", caller.database_user());
-        let subject = WatchSubject::new(self.context.clone(), caller, project_id, filter);
+        let subject = ProjectWatch::new(self.context.clone(), caller, project_id, filter);
         let batches = self.context.feed.watch(project_id, query, &resume_token, subject).await?;
         let messages = batches.map(|batch| {
             batch.map(|batch| pb::WatchProjectResponse {

@@ -11,7 +11,7 @@ use super::Set;
 
 /// Adapts the log; mostly there is nothing to do. One statement each: no id that this snapshot sees can lie beyond it,
 /// unless it comes from another cluster.
-pub(super) async fn adopt(conn: &mut AsyncPgConnection, set: &Set) -> anyhow::Result<()> {
+pub(super) async fn reassign(conn: &mut AsyncPgConnection, set: &Set) -> anyhow::Result<()> {
     if set.joins_schemas {
         return Ok(());
     }

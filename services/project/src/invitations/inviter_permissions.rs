@@ -14,7 +14,7 @@ use super::queries;
 impl InvitationIssuer {
     /// Withdraws the pending invitations of a project whose inviters were removed or demoted, or whose accounts are not
     /// active. Returns whether there were any.
-    pub(crate) async fn withdraw_unbacked(&self, project_id: Uuid) -> Result<bool> {
+    pub(crate) async fn withdraw_invalid(&self, project_id: Uuid) -> Result<bool> {
         let now = self.context.clock.now();
         let tx = self.context.worker.begin_background().await?;
         let pending = queries::list_pending(&tx, project_id, now).await?;
@@ -24,17 +24,17 @@ impl InvitationIssuer {
         }
         let inviters: HashSet<Uuid> = pending.iter().map(|(invitation, _)| invitation.inviter_id).collect();
         let active = known_users(&self.context.siblings, &Vec::from_iter(inviters), true).await?;
-        let is_unbacked = |(invitation, inviter): &queries::PendingInvitation| {
+        let is_invalid = |(invitation, inviter): &queries::PendingInvitation| {
             let inviter = inviter.as_ref().filter(|_| active.contains(&invitation.inviter_id));
-            invitation.require_backing_of(inviter).is_err()
+            invitation.require_inviter_permissions(inviter).is_err()
         };
-        let unbacked = pending.iter().filter(|pending| is_unbacked(pending));
-        let unbacked: Vec<Uuid> = unbacked.map(|(invitation, _)| invitation.id).collect();
-        if unbacked.is_empty() {
+        let invalid = pending.iter().filter(|pending| is_invalid(pending));
+        let invalid: Vec<Uuid> = invalid.map(|(invitation, _)| invitation.id).collect();
+        if invalid.is_empty() {
             return Ok(false);
         }
         let tx = self.context.worker.begin_background().await?;
-        queries::withdraw_all(&tx, &unbacked, now).await?;
+        queries::withdraw_all(&tx, &invalid, now).await?;
         tx.commit().await?;
         self.announce();
         Ok(true)

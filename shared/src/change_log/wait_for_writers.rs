@@ -13,7 +13,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures::try_join;
 use tokio::time::Instant;
 
-use crate::database::Prepared;
+use crate::database::PreparedQuery;
 use crate::error::{Error, Result};
 
 /// No transaction writes for longer: requests end by their deadline, background work by its statements' timeout.
@@ -74,6 +74,6 @@ async fn current_writers(conn: &AsyncPgConnection, at: DateTime<Utc>) -> Result<
     .bind::<Timestamptz, _>(at);
     let (mut first, mut second) = (conn, conn);
     let forgotten = first.batch_execute("SELECT pg_stat_clear_snapshot()");
-    let ((), writers) = try_join!(forgotten, Prepared(query).get_result(&mut second))?;
+    let ((), writers) = try_join!(forgotten, PreparedQuery(query).get_result(&mut second))?;
     Ok(writers)
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::history::{EventFilter, Visibility, wire};
 use crate::projects::queries as projects;
 
-pub(crate) struct WatchSubject {
+pub(crate) struct ProjectWatch {
     context: ServiceContext,
     caller: Caller,
     project_id: Uuid,
@@ -23,7 +23,7 @@ pub(crate) struct WatchSubject {
     visibility: Mutex<Visibility>,
 }
 
-impl WatchSubject {
+impl ProjectWatch {
     pub(crate) fn new(
         context: ServiceContext,
         caller: Caller,
@@ -34,7 +34,7 @@ impl WatchSubject {
     }
 }
 
-impl Subject for WatchSubject {
+impl Subject for ProjectWatch {
     type Event = pb::ProjectEvent;
 
     const ACCESS_TABLES: AccessTables = AccessTables::Owned;

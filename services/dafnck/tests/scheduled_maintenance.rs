@@ -7,7 +7,7 @@ use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use local_servers::RunningPostgres;
 
-use crate::machine::Machine;
+use crate::local_suite::Machine;
 
 /// How long the suite may take to see what is due.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -110,7 +110,7 @@ fn every_method_has_a_rule() {
         };
         writeln!(table, "{path} {:?} {permission}", rule.audience).unwrap();
     }
-    expect_file!["./walk_rules.txt"].assert_eq(&table);
+    expect_file!["./method_rules.txt"].assert_eq(&table);
 }
 
 /// How the names of methods begin that only read.

@@ -16,7 +16,7 @@ const CAPACITY: usize = 100_000;
 
 /// A session that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct SessionUse {
     /// The id of the session.
     pub session_id: Uuid,
     /// When it was last used.
@@ -35,9 +35,9 @@ impl SeenSessions {
     }
 
     /// The uses since the last call.
-    pub(super) fn take(&self) -> Vec<Seen> {
+    pub(super) fn take(&self) -> Vec<SessionUse> {
         let latest = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        latest.into_iter().map(|(session_id, at)| Seen { session_id, at }).collect()
+        latest.into_iter().map(|(session_id, at)| SessionUse { session_id, at }).collect()
     }
 }
 
@@ -51,7 +51,7 @@ mod tests {
         let (id, at) = (Uuid::now_v7(), Utc::now());
         seen.note(id, at - Duration::from_secs(5));
         seen.note(id, at);
-        assert_eq!(seen.take(), [Seen { session_id: id, at }]);
+        assert_eq!(seen.take(), [SessionUse { session_id: id, at }]);
         assert_eq!(seen.take(), []);
     }
 

@@ -10,7 +10,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 type Make<T> = dyn Fn() -> anyhow::Result<T> + Send + Sync;
 
 /// A value made from files.
-pub(super) struct Reloaded<T> {
+pub(super) struct ReloadingFile<T> {
     files: Vec<PathBuf>,
     make: Box<Make<T>>,
     state: Mutex<State<T>>,
@@ -22,7 +22,7 @@ struct State<T> {
     checked_at: Instant,
 }
 
-impl<T> Reloaded<T> {
+impl<T> ReloadingFile<T> {
     /// Makes the value for the first time.
     ///
     /// # Errors

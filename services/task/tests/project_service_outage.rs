@@ -14,26 +14,26 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::fixtures::*;
 
 /// A connection to the project service that can be cut, and counts requests.
-struct Way {
+struct CuttableProxy {
     url: String,
     asked: Arc<AtomicUsize>,
     cut: CancellationToken,
 }
 
-async fn way_to(target: &str) -> Way {
+async fn proxy_to(target: &str) -> CuttableProxy {
     let (scheme, target) = target.split_once("://").unwrap();
     let target: SocketAddr = target.parse().unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("{scheme}://{}", listener.local_addr().unwrap());
-    let way = Way { url, asked: Arc::default(), cut: CancellationToken::new() };
-    let (asked, cut) = (way.asked.clone(), way.cut.clone());
-    tokio::spawn(way.cut.clone().run_until_cancelled_owned(async move {
+    let proxy = CuttableProxy { url, asked: Arc::default(), cut: CancellationToken::new() };
+    let (asked, cut) = (proxy.asked.clone(), proxy.cut.clone());
+    tokio::spawn(proxy.cut.clone().run_until_cancelled_owned(async move {
         while let Ok((client, _)) = listener.accept().await {
             let server = TcpStream::connect(target).await.unwrap();
             tokio::spawn(cut.clone().run_until_cancelled_owned(carry(client, server, asked.clone())));
         }
     }));
-    way
+    proxy
 }
 
 async fn carry(client: TcpStream, server: TcpStream, asked: Arc<AtomicUsize>) {
@@ -67,18 +67,18 @@ async fn replica(suite: &mut Suite, project_url: &str) -> DropGuard {
 async fn the_access_copy_is_trusted_for_a_bounded_time() {
     let mut team = team().await;
     let task = team.olga.task(&team.project, "buy milk").await;
-    let way = way_to(&team.suite.siblings.project_url).await;
-    let _replica = replica(&mut team.suite, &way.url).await;
+    let proxy = proxy_to(&team.suite.siblings.project_url).await;
+    let _replica = replica(&mut team.suite, &proxy.url).await;
     let [mut olga, mut sam] = [team.suite.anonymous(), team.suite.anonymous()];
     olga.session_token = team.olga.session_token;
     sam.session_token = team.sam.session_token;
     let is_believed = async || {
-        let before = way.asked.load(Ordering::Relaxed);
-        get(&olga, &task).await.is_ok() && way.asked.load(Ordering::Relaxed) == before
+        let before = proxy.asked.load(Ordering::Relaxed);
+        get(&olga, &task).await.is_ok() && proxy.asked.load(Ordering::Relaxed) == before
     };
     until("the copy is trusted without asking", WAIT_LIMIT, is_believed).await;
 
-    way.cut.cancel();
+    proxy.cut.cancel();
     assert_eq!(get(&olga, &task).await.unwrap(), task);
     let unavailable = "UNAVAILABLE DEPENDENCY_UNAVAILABLE";
     assert_eq!(summary(&get(&sam, &task).await.unwrap_err()), unavailable);
