@@ -69,6 +69,7 @@ pub mod server;
 pub mod service;
 pub mod service_identity;
 pub mod siblings;
+pub mod small_http;
 pub mod telemetry;
 pub mod tls;
 pub mod user_lookup;

@@ -180,7 +180,7 @@ class Suite:
         command = [str(dafnck), "run", "--data-directory", str(self._data)]
         command += ["--cache-directory", str(ROOT / ".local/cache"), "--ports", ",".join(self._ports[:4])]
         command += ["--postgres-port", self._ports[4], "--redis-port", self._ports[5]]
-        command += ["--tls"] if tls else []
+        command += ["--console=false"] + (["--tls"] if tls else [])
         with self._log.open("w") as output:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 

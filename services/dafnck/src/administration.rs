@@ -87,7 +87,7 @@ pub struct LocalDatabases {
 }
 
 /// Redis.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct RedisOptions {
     /// Redis URL. Default: that of the data directory
     #[arg(long, env = "DAFNCK_REDIS_URL", hide_env_values = true)]

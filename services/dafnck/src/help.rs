@@ -16,10 +16,11 @@ name. `dafnck COMMAND --help` has its options, `--help-all` also the rare ones."
 
 /// Options with a variable that `--help` shows; all others with one are for `--help-all`. An option without a variable is
 /// one of a single command, and always shown.
-const COMMON: [&str; 19] = [
+const COMMON: [&str; 20] = [
     "data_directory",
     "ports",
     "gateway_port",
+    "console",
     "databases",
     "tls",
     "mail_url",

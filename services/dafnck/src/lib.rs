@@ -4,6 +4,7 @@ pub mod administration;
 pub mod backup;
 pub mod bench;
 mod certificates;
+mod console;
 pub mod descriptors;
 pub mod dev_ca;
 pub mod doctor;

@@ -14,6 +14,8 @@ use crate::private_file::{read_json, write_private};
 const FILE: &str = "suite.json";
 /// Of the form of the file. What a newer program has written is not guessed at.
 const VERSION: u32 = 1;
+/// Loopback port of the console, unless told otherwise.
+pub const DEFAULT_CONSOLE_PORT: u16 = 50055;
 /// Loopback ports of the private servers, unless told otherwise.
 pub const DEFAULT_POSTGRES_PORT: u16 = 54320;
 /// See [`DEFAULT_POSTGRES_PORT`].
@@ -29,6 +31,12 @@ pub struct SuiteSettings {
     pub ports: [u16; 4],
     /// Port of all of them together.
     pub gateway_port: u16,
+    /// Whether the console is served.
+    #[serde(default = "default_console")]
+    pub console: bool,
+    /// Port of the console.
+    #[serde(default = "default_console_port")]
+    pub console_port: u16,
     /// Port of PostgreSQL.
     pub postgres_port: u16,
     /// Port of Redis.
@@ -59,6 +67,8 @@ impl Default for SuiteSettings {
             version: VERSION,
             ports: DEFAULT_PORTS,
             gateway_port: DEFAULT_GATEWAY_PORT,
+            console: default_console(),
+            console_port: default_console_port(),
             postgres_port: DEFAULT_POSTGRES_PORT,
             redis_port: DEFAULT_REDIS_PORT,
             databases: DatabaseTopology::default(),
@@ -66,6 +76,15 @@ impl Default for SuiteSettings {
             bucket: None,
         }
     }
+}
+
+/// Data directories from before there was a console have no word on it.
+const fn default_console() -> bool {
+    true
+}
+
+const fn default_console_port() -> u16 {
+    DEFAULT_CONSOLE_PORT
 }
 
 impl SuiteSettings {
@@ -88,6 +107,17 @@ impl SuiteSettings {
     /// When they cannot be written.
     pub fn write(&self, data_directory: &Path) -> anyhow::Result<()> {
         write_private(&data_directory.join(FILE), &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// The URL of all services together.
+    pub fn gateway_url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.gateway_port)
+    }
+
+    /// The URL of the console, if it is served.
+    pub fn console_url(&self) -> Option<String> {
+        self.console.then(|| format!("http://127.0.0.1:{}", self.console_port))
     }
 
     /// The bucket of the files: as the options say, else as it is remembered.
@@ -158,6 +188,18 @@ mod tests {
         assert_eq!(remembered.storage_secret_access_key, bucket.storage_secret_access_key);
         let other = BucketOptions { storage_url: Some("s3://other".to_owned()), ..BucketOptions::default() };
         assert_eq!(settings.bucket(&other).storage_url, other.storage_url);
+    }
+
+    #[test]
+    fn a_suite_from_before_there_was_a_console_gets_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut written = serde_json::to_value(SuiteSettings::default()).unwrap();
+        for key in ["console", "console_port"] {
+            written.as_object_mut().unwrap().remove(key).unwrap();
+        }
+        fs::write(directory.path().join(FILE), written.to_string()).unwrap();
+        let read = SuiteSettings::read(directory.path()).unwrap().unwrap();
+        assert_eq!(read.console_url().as_deref(), Some("http://127.0.0.1:50055"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod browser;
 mod budgets;
 mod catalog;
 mod commands;
+mod console;
 mod dafnck;
 mod deploy;
 mod doctor;

@@ -59,6 +59,11 @@ impl RunningServices {
         self.serving.spawn(service);
     }
 
+    /// Cancelled when the services are to stop.
+    pub fn shutdown(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
     /// Waits until a service stops by itself, which none should.
     ///
     /// # Errors

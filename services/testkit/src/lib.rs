@@ -49,7 +49,7 @@ mod write_load;
 
 pub use actor::{Actor, Bearer, Service};
 pub use bucket::Bucket;
-pub use chromium::Chromium;
+pub use chromium::{Chromium, Key};
 pub use envoy::{ENVOY_VERSION, Envoy};
 pub use harness::Harness;
 pub use mail::Mail;

@@ -121,6 +121,7 @@ impl BenchSuite {
         for option in ["--gateway-port", "--postgres-port", "--redis-port"] {
             process.arg(option).arg(free_port()?.to_string());
         }
+        process.arg("--console=false");
         for option in UNLIMITED {
             process.arg(option).arg(NO_LIMIT);
         }

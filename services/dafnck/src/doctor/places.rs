@@ -77,6 +77,18 @@ pub struct Places {
 }
 
 impl DoctorOptions {
+    /// Of the suite that `dafnck` runs on a data directory, whatever variables say.
+    pub(crate) fn of_local_suite(data_directory: PathBuf) -> Self {
+        Self {
+            admin: AdminOptions { admin_url: None, data_directory },
+            redis: RedisOptions::default(),
+            backup_directory: None,
+            certificates: Vec::new(),
+            urls: ServiceUrls::default(),
+            tls_ca: None,
+        }
+    }
+
     /// Where to look.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ pub use options::RunOptions;
 
 use crate::backup::scheduler::{self, Suite};
 use crate::certificates;
+use crate::console;
 use crate::health;
 use crate::maintain;
 use crate::output::say;
@@ -74,9 +75,9 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone()));
     let settings = options.settings()?;
-    let listeners = listeners(&settings)
-        .await
-        .map_err(|taken| anyhow!("{taken:#}. Stop what runs there, or give --ports or --gateway-port"))?;
+    let listeners = listeners(&settings).await.map_err(|taken| {
+        anyhow!("{taken:#}. Stop what runs there, or give --ports, --gateway-port or --console-port")
+    })?;
     let mut running = tokio::select! {
         running = start(&options, &settings, listeners) => running?,
         () = shutdown.cancelled() => {
@@ -110,15 +111,21 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
     running.stop().await.and(outcome)
 }
 
-/// The ports of the services, and of all together.
+/// The ports of the services, of all together, and of the console if it is wanted.
 struct Listeners {
     services: [TcpListener; 4],
     gateway: TcpListener,
+    console: Option<TcpListener>,
 }
 
 async fn listeners(settings: &SuiteSettings) -> anyhow::Result<Listeners> {
     let services = listen(settings.ports).await?;
-    Ok(Listeners { services, gateway: listen_on(settings.gateway_port, "the gateway").await? })
+    let gateway = listen_on(settings.gateway_port, "the gateway").await?;
+    let console = match settings.console {
+        true => Some(listen_on(settings.console_port, "the console").await?),
+        false => None,
+    };
+    Ok(Listeners { services, gateway, console })
 }
 
 async fn start(
@@ -202,6 +209,11 @@ async fn start_services(
         bucket: settings.bucket(&options.bucket),
         limits: options.files.clone(),
     };
+    let mut cors = options.cors.clone();
+    let data_directory = std::path::absolute(&options.data_directory)?;
+    if let Some(url) = settings.console_url() {
+        cors.allowed_origins.push(url.parse().map_err(|error: String| anyhow!("the console: {error}"))?);
+    }
     let options = SuiteOptions {
         postgres: format!("127.0.0.1:{}", servers.postgres.port),
         database: DATABASE.to_owned(),
@@ -218,13 +230,19 @@ async fn start_services(
             mail_from: options.mail_from.clone(),
         },
         proxies: options.proxies.clone(),
-        cors: options.cors.clone(),
+        cors,
         limits: options.limits.clone(),
         telemetry: options.telemetry.clone(),
         clock: Clock::default(),
     };
     say("starting the services…");
-    services::start(&options, &identity, &storage, listeners.services, listeners.gateway).await
+    let mut running =
+        services::start(&options, &identity, &storage, listeners.services, listeners.gateway).await?;
+    if let Some(listener) = listeners.console {
+        let shutdown = running.shutdown();
+        running.spawn(console::serve(listener, settings.gateway_url(), data_directory, shutdown));
+    }
+    Ok(running)
 }
 
 impl BackupTask {

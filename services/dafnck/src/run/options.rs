@@ -32,6 +32,14 @@ pub struct RunOptions {
     /// Loopback port on which all services are served together. Default: that of the last time, at first 50050
     #[arg(long, env = "DAFNCK_GATEWAY_PORT")]
     pub gateway_port: Option<u16>,
+    /// Serve the console, a page for browsers on this machine that shows projects, the health of the suite and the API.
+    /// Default: as the last time, at first yes
+    #[arg(long, env = "DAFNCK_CONSOLE", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_parser = BoolishValueParser::new())]
+    pub console: Option<bool>,
+    /// Loopback port of the console. Default: that of the last time, at first 50055
+    #[arg(long, env = "DAFNCK_CONSOLE_PORT")]
+    pub console_port: Option<u16>,
     /// One database for all services, or one for each, which then know of each other only what they are told. Default: as
     /// the last time, at first one
     #[arg(long, env = "DAFNCK_DATABASES", value_enum)]
@@ -95,6 +103,8 @@ impl RunOptions {
         Ok(SuiteSettings {
             ports: self.ports.ports.map_or(last.ports, |Ports(ports)| ports),
             gateway_port: self.gateway_port.unwrap_or(last.gateway_port),
+            console: self.console.unwrap_or(last.console),
+            console_port: self.console_port.unwrap_or(last.console_port),
             postgres_port: self.postgres_port.unwrap_or(last.postgres_port),
             redis_port: self.redis_port.unwrap_or(last.redis_port),
             databases: self.databases.unwrap_or(last.databases),
@@ -125,6 +135,7 @@ mod tests {
         let on = |options: RunOptions| RunOptions { data_directory: directory.path().to_owned(), ..options };
         let settings = on(options.clone()).settings().unwrap();
         assert_eq!((settings.gateway_port, settings.ports), (50050, [50051, 50052, 50053, 50054]));
+        assert_eq!((settings.console, settings.console_port), (true, 50055));
         assert_eq!((settings.postgres_port, settings.redis_port), (54320, 63790));
         assert_eq!(options.telemetry.log_filter, "warn");
     }
@@ -137,9 +148,18 @@ mod tests {
             let words = [&["run", "--data-directory", data], arguments].concat();
             Command::parse_from(words).options.settings().unwrap()
         };
-        let all = ["--ports", "6000", "--databases", "four", "--tls", "--storage-url", "s3://files"];
+        let all = [
+            "--ports",
+            "6000",
+            "--databases",
+            "four",
+            "--tls",
+            "--storage-url",
+            "s3://files",
+            "--console=false",
+        ];
         let first = settings(&all);
-        assert_eq!((first.ports, first.tls), ([6000, 6001, 6002, 6003], true));
+        assert_eq!((first.ports, first.tls, first.console), ([6000, 6001, 6002, 6003], true, false));
         first.write(directory.path()).unwrap();
         assert_eq!(settings(&[]), first);
         let other = settings(&["--ports", "7000", "--tls=false"]);

@@ -22,6 +22,8 @@ struct Summary {
     /// Addresses, of the gateway first.
     services: Vec<ServiceAddress>,
     tls: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    console: Option<String>,
     postgres: String,
     redis: String,
     data_directory: PathBuf,
@@ -54,6 +56,7 @@ pub(super) fn print(
             .map(|(name, port)| ServiceAddress { name, address: format!("127.0.0.1:{port}") })
             .collect(),
         tls: settings.tls,
+        console: settings.console_url(),
         postgres: format!("127.0.0.1:{}", servers.postgres.port),
         redis: format!("127.0.0.1:{}", servers.redis.port),
         text: format!(
@@ -81,6 +84,10 @@ fn what_runs(
     ));
     for (name, port) in NAMES.into_iter().zip(settings.ports) {
         text.push_str(&format!("  {name:<12}127.0.0.1:{port}\n"));
+    }
+    if let Some(url) = settings.console_url() {
+        let trust = if settings.tls { "; it has to trust ca.pem" } else { "" };
+        text.push_str(&format!("  {:<12}{url} (for a browser{trust})\n", "console"));
     }
     let (postgres, redis) = (&servers.postgres, &servers.redis);
     let (data, kept) = (servers.data.display(), data_directory.display());

@@ -31,7 +31,7 @@ pub type Objects = BTreeMap<String, (u64, String)>;
 /// Directories and ports of a suite, and its process while it runs.
 pub struct Machine {
     directory: TempDir,
-    ports: [u16; 7],
+    ports: [u16; 8],
     databases: DatabaseTopology,
     /// Whether it speaks TLS, and nothing else.
     is_encrypted: bool,
@@ -64,13 +64,23 @@ impl Machine {
         // The servers' user, another one when root runs the tests, passes through.
         let directory =
             tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
-        let ports = [(); 7].map(|()| unused_port());
+        let ports = [(); 8].map(|()| unused_port());
         Self { directory, ports, databases, is_encrypted, running: None }
     }
 
     /// The URL of a service's port, in plain text.
     pub fn url(&self, service: Service) -> String {
         format!("http://127.0.0.1:{}", self.ports[service as usize])
+    }
+
+    /// The URL of the console's port.
+    pub fn console_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[7])
+    }
+
+    /// The URL of the port of all services.
+    pub fn gateway_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[6])
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -127,7 +137,7 @@ impl Machine {
         let mut command = self.command(&arguments);
         command.args(["--databases", if self.databases == DatabaseTopology::Four { "four" } else { "one" }]);
         command.args(self.is_encrypted.then_some("--tls"));
-        for (name, port) in ["postgres", "redis", "gateway"].iter().zip(&self.ports[4..]) {
+        for (name, port) in ["postgres", "redis", "gateway", "console"].iter().zip(&self.ports[4..]) {
             command.args([format!("--{name}-port"), port.to_string()]);
         }
         command.envs(variables.iter().copied());

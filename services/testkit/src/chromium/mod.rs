@@ -1,16 +1,22 @@
-//! A headless Chromium that opens a page.
+//! A headless Chromium that opens a page, and what a test does there as its user.
+
+mod devtools;
+mod user;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use serde_json::json;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use local_servers::Progress;
 use local_servers::tools::{on_path, private_copy, unpack_with_dependencies};
 
 use crate::workspace::cache;
+
+use devtools::DevTools;
+pub use user::Key;
 
 const PROGRAMS: [&str; 3] = ["chromium-headless-shell", "chromium", "google-chrome"];
 const PACKAGE: &str = "chromium-headless-shell";
@@ -18,9 +24,9 @@ const COPY: &str = "chromium-headless-shell";
 /// Where the package has the program.
 const WITHIN: &str = "usr/lib/chromium/chromium-headless-shell";
 
-/// A running browser, which ends when this is dropped.
+/// A running browser with a page, which ends when this is dropped.
 pub struct Chromium {
-    _process: Child,
+    devtools: DevTools,
     _profile: TempDir,
 }
 
@@ -32,19 +38,14 @@ impl Chromium {
     pub async fn open(page: &str) -> Result<Self> {
         let mut command = browser(&|step| eprintln!("{step}")).await?;
         let profile = TempDir::new()?;
-        let process = command
+        command
             // Root may not use the sandbox, and the page is ours.
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
-            .args(["--ignore-certificate-errors", "--remote-debugging-port=0", "--no-first-run"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .arg(page)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .context("Chromium does not start")?;
-        Ok(Self { _process: process, _profile: profile })
+            .args(["--ignore-certificate-errors", "--no-first-run"])
+            .arg(format!("--user-data-dir={}", profile.path().display()));
+        let mut chromium = Self { devtools: DevTools::start(&command).await?, _profile: profile };
+        chromium.devtools.call("Page.navigate", json!({ "url": page })).await?;
+        Ok(chromium)
     }
 }
 
