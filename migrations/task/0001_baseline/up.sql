@@ -1451,13 +1451,16 @@ BEGIN
 END
 $$;
 
--- The ids of up to `max_tasks` tasks of one project that the caller may read, in an order of `find_tasks`; a page starts
--- after the task with the key `after_key` in that order and the id `after_id`.
---
--- Each order is a statement of its own, planned once for all projects. It walks the index of the order whatever the
--- statistics say, which lag behind an import: without sorts, no other plan is left. The first page has no task before
--- it and starts at the end of the index. Ranks and numbers are unique, and their indexes have no id.
-CREATE FUNCTION list_project_tasks(
+-- The rows of `tasks` as the service reads them.
+CREATE VIEW task_rows WITH (security_invoker = true) AS
+    SELECT t.id, t.project_id, t.parent_task_id, t.title, t.description, t.status, t.priority, t.assignee_id,
+        t.creator_id, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, t.metadata, t.created_at, t.updated_at,
+        t.completed_at, t.number, t.rank, t.manually_blocked, t.xmin AS version
+    FROM tasks t;
+
+-- The ids of a page of `list_project_tasks` in the orders by priority and title: their comparisons are not leakproof, so
+-- under row-level security no index would find the task that a page starts after.
+CREATE FUNCTION list_project_task_ids(
     project uuid, ordering text, descending boolean, after_key text, after_id uuid, max_tasks integer
 ) RETURNS SETOF uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = task, pg_temp
@@ -1466,12 +1469,8 @@ AS $$
 DECLARE
     -- The first key of each order. No text is the last title.
     from_key text := coalesce(after_key, CASE ordering
-        WHEN 'rank' THEN CASE WHEN descending THEN '~' ELSE '' END
-        WHEN 'number' THEN CASE WHEN descending THEN '1000000000000' ELSE '0' END
         WHEN 'priority' THEN CASE WHEN descending THEN 'urgent' ELSE 'low' END
-        WHEN 'title' THEN CASE WHEN NOT descending THEN '' END
-        ELSE CASE WHEN descending THEN 'infinity' ELSE '-infinity' END END);
-    from_time timestamptz := CASE WHEN ordering IN ('created', 'updated', 'due') THEN from_key END;
+        ELSE CASE WHEN NOT descending THEN '' END END);
     from_id uuid := coalesce(after_id, CASE WHEN descending THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'
         ELSE '00000000-0000-0000-0000-000000000000' END::uuid);
     -- Compared with 0: the first page has the tasks at its position, a later one only those behind it.
@@ -1481,42 +1480,6 @@ BEGIN
         RETURN;
     END IF;
     CASE concat(ordering, CASE WHEN descending THEN ' desc' ELSE ' asc' END)
-    WHEN 'created desc' THEN
-        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
-            AND (t.created_at, t.id, 0) < (from_time, from_id, from_side)
-            ORDER BY t.created_at DESC, t.id DESC LIMIT max_tasks;
-    WHEN 'created asc' THEN
-        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
-            AND (t.created_at, t.id, 0) > (from_time, from_id, from_side)
-            ORDER BY t.created_at, t.id LIMIT max_tasks;
-    WHEN 'updated desc' THEN
-        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
-            AND (t.updated_at, t.id, 0) < (from_time, from_id, from_side)
-            ORDER BY t.updated_at DESC, t.id DESC LIMIT max_tasks;
-    WHEN 'updated asc' THEN
-        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
-            AND (t.updated_at, t.id, 0) > (from_time, from_id, from_side)
-            ORDER BY t.updated_at, t.id LIMIT max_tasks;
-    WHEN 'due desc' THEN
-        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
-            AND (coalesce(t.due_date, 'infinity'), t.id, 0) < (from_time, from_id, from_side)
-            ORDER BY coalesce(t.due_date, 'infinity') DESC, t.id DESC LIMIT max_tasks;
-    WHEN 'due asc' THEN
-        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
-            AND (coalesce(t.due_date, 'infinity'), t.id, 0) > (from_time, from_id, from_side)
-            ORDER BY coalesce(t.due_date, 'infinity'), t.id LIMIT max_tasks;
-    WHEN 'rank desc' THEN
-        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
-            AND t.rank < from_key ORDER BY t.rank DESC LIMIT max_tasks;
-    WHEN 'rank asc' THEN
-        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
-            AND t.rank > from_key ORDER BY t.rank LIMIT max_tasks;
-    WHEN 'number desc' THEN
-        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
-            AND t.number < from_key::bigint ORDER BY t.number DESC LIMIT max_tasks;
-    WHEN 'number asc' THEN
-        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
-            AND t.number > from_key::bigint ORDER BY t.number LIMIT max_tasks;
     WHEN 'priority desc' THEN
         RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
             AND (t.priority, t.id, 0) < (from_key::task_priority, from_id, from_side)
@@ -1538,6 +1501,79 @@ BEGIN
         RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
             AND (lower(t.title), t.id, 0) > (lower(from_key), from_id, from_side)
             ORDER BY lower(t.title), t.id LIMIT max_tasks;
+    END CASE;
+END
+$$;
+
+-- Up to `max_tasks` tasks of one project that the caller may read, in an order of `find_tasks`; a page starts after the
+-- task with the key `after_key` in that order and the id `after_id`. Runs as the caller, under the policies.
+--
+-- Each order is a statement of its own, planned once for all projects. It walks the index of the order whatever the
+-- statistics say, which lag behind an import: without sorts, no other plan is left. The first page has no task before
+-- it and starts at the end of the index. Ranks and numbers are unique, and their indexes have no id.
+CREATE FUNCTION list_project_tasks(
+    project uuid, ordering text, descending boolean, after_key text, after_id uuid, max_tasks integer
+) RETURNS SETOF task_rows
+LANGUAGE plpgsql STABLE ROWS 50
+SET enable_sort = off SET enable_incremental_sort = off SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    -- The first key of each order.
+    from_key text := coalesce(after_key, CASE ordering
+        WHEN 'rank' THEN CASE WHEN descending THEN '~' ELSE '' END
+        WHEN 'number' THEN CASE WHEN descending THEN '1000000000000' ELSE '0' END
+        ELSE CASE WHEN descending THEN 'infinity' ELSE '-infinity' END END);
+    from_time timestamptz := CASE WHEN ordering IN ('created', 'updated', 'due') THEN from_key END;
+    from_id uuid := coalesce(after_id, CASE WHEN descending THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+        ELSE '00000000-0000-0000-0000-000000000000' END::uuid);
+    -- As in `list_project_task_ids`.
+    from_side integer := CASE WHEN after_id IS NOT NULL THEN 0 WHEN descending THEN 1 ELSE -1 END;
+BEGIN
+    CASE concat(ordering, CASE WHEN descending THEN ' desc' ELSE ' asc' END)
+    WHEN 'created desc' THEN
+        RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
+            AND (t.created_at, t.id, 0) < (from_time, from_id, from_side)
+            ORDER BY t.created_at DESC, t.id DESC LIMIT max_tasks;
+    WHEN 'created asc' THEN
+        RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
+            AND (t.created_at, t.id, 0) > (from_time, from_id, from_side)
+            ORDER BY t.created_at, t.id LIMIT max_tasks;
+    WHEN 'updated desc' THEN
+        RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
+            AND (t.updated_at, t.id, 0) < (from_time, from_id, from_side)
+            ORDER BY t.updated_at DESC, t.id DESC LIMIT max_tasks;
+    WHEN 'updated asc' THEN
+        RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
+            AND (t.updated_at, t.id, 0) > (from_time, from_id, from_side)
+            ORDER BY t.updated_at, t.id LIMIT max_tasks;
+    WHEN 'due desc' THEN
+        RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
+            AND (coalesce(t.due_date, 'infinity'), t.id, 0) < (from_time, from_id, from_side)
+            ORDER BY coalesce(t.due_date, 'infinity') DESC, t.id DESC LIMIT max_tasks;
+    WHEN 'due asc' THEN
+        RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
+            AND (coalesce(t.due_date, 'infinity'), t.id, 0) > (from_time, from_id, from_side)
+            ORDER BY coalesce(t.due_date, 'infinity'), t.id LIMIT max_tasks;
+    WHEN 'rank desc' THEN
+        RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
+            AND t.rank < from_key
+            ORDER BY t.rank DESC LIMIT max_tasks;
+    WHEN 'rank asc' THEN
+        RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
+            AND t.rank > from_key
+            ORDER BY t.rank LIMIT max_tasks;
+    WHEN 'number desc' THEN
+        RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
+            AND t.number < from_key::bigint
+            ORDER BY t.number DESC LIMIT max_tasks;
+    WHEN 'number asc' THEN
+        RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
+            AND t.number > from_key::bigint
+            ORDER BY t.number LIMIT max_tasks;
+    ELSE
+        RETURN QUERY SELECT t.*
+            FROM task.list_project_task_ids(project, ordering, descending, after_key, after_id, max_tasks)
+                WITH ORDINALITY f(id, place) JOIN task.task_rows t ON t.id = f.id ORDER BY f.place;
     END CASE;
 END
 $$;
@@ -1821,7 +1857,7 @@ GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON tasks TO task_service;
 GRANT SELECT, INSERT, DELETE ON task_dependencies TO task_service;
-GRANT SELECT ON task_search, project_access, project_access_members, change_log, change_log_horizon
+GRANT SELECT ON task_rows, task_search, project_access, project_access_members, change_log, change_log_horizon
     TO task_service;
 GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uuid, boolean), complete_task(uuid),
     allocate_task_numbers(uuid[], bigint[]), rank_beside(uuid, uuid, boolean), ensure_rank_space(uuid, uuid, boolean),
@@ -1830,6 +1866,7 @@ GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uui
     edges_around(uuid, boolean, dependency_type[], integer, integer), plan_edges(uuid, integer),
     parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
     list_project_tasks(uuid, text, boolean, text, uuid, integer),
+    list_project_task_ids(uuid, text, boolean, text, uuid, integer),
     is_member(uuid, uuid), gather_tasks(uuid[], text[], uuid[]) TO task_service;
 
 -- The worker follows the project service and imports tasks.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! lock  secrets  postgres.pid  redis.pid     ours
-//! log/  postgres/  redis/  tls/              but for the logs they belong to the servers' user
+//! log/  postgres/  redis/  socket/  tls/     but for the logs they belong to the servers' user
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -69,6 +69,11 @@ impl OpenDataDirectory {
     /// How clients reach the servers here.
     pub(crate) fn connection_info(&self, authority: Option<PathBuf>) -> ConnectionInfo {
         ConnectionInfo::new(self.secrets.clone(), authority)
+    }
+
+    /// For the Unix socket of PostgreSQL. Throwaway servers have none: tests watch what is sent over TCP.
+    pub(crate) fn socket_directory(&self) -> Option<PathBuf> {
+        (!self.temporary).then(|| self.path.join("socket"))
     }
 
     pub(crate) fn redis(&self) -> PathBuf {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::process::Signal;
 
 use crate::Progress;
@@ -32,6 +33,10 @@ const STOP_STEPS: &StopSteps = &[
     (Signal::QUIT, Duration::from_secs(10)),
     (Signal::KILL, Duration::from_secs(10)),
 ];
+/// The longest path of a Unix socket, without the byte that ends it (unix(7)).
+const MAX_SOCKET_PATH_BYTES: usize = 107;
+/// What PostgreSQL calls its socket, with the longest port.
+const SOCKET_NAME: &str = ".s.PGSQL.65535";
 const UNFINISHED_PREFIX: &str = "postgres.unfinished-";
 const BUILTIN_LOCALES_SINCE: u32 = 17;
 
@@ -64,6 +69,9 @@ pub struct PostgresServer {
     pub(crate) root: PathBuf,
     connection: ConnectionInfo,
     tls: Option<TlsDirectory>,
+    /// Where it listens besides TCP: a message through a Unix socket costs both sides less. None with TLS, which means that
+    /// nothing is sent in plain text.
+    socket_directory: Option<PathBuf>,
     library_path: Option<String>,
     temporary: bool,
     durable: bool,
@@ -82,6 +90,9 @@ impl PostgresServer {
         let server = Self {
             port,
             connection: data.connection_info(tls.as_ref().map(TlsDirectory::authority)),
+            socket_directory: data
+                .socket_directory()
+                .filter(|directory| tls.is_none() && has_room(directory)),
             tls,
             library_path: program.library_path.clone(),
             version: program.version.clone(),
@@ -105,6 +116,14 @@ impl PostgresServer {
     #[must_use]
     pub fn admin_url(&self, database: &str) -> Secret {
         self.connection.admin_url(self.port, database)
+    }
+
+    /// Where services connect, as the authority of a URL: the Unix socket if there is one, or else the loopback address.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let Some(directory) = &self.socket_directory else { return format!("127.0.0.1:{}", self.port) };
+        let path = directory.to_string_lossy();
+        format!("{}:{}", utf8_percent_encode(&path, NON_ALPHANUMERIC), self.port)
     }
 
     /// Password of the superuser [`ADMIN`].
@@ -194,6 +213,9 @@ impl PostgresServer {
         limit: Duration,
     ) -> Result<ServerProcess> {
         ports::require_free("PostgreSQL", self.port)?;
+        if let Some(directory) = &self.socket_directory {
+            make_server_directory(directory, self.identity)?;
+        }
         let command_line = ServerCommand {
             name: NAME,
             program: &self.programs.join(NAME),
@@ -223,10 +245,14 @@ impl PostgresServer {
         let directory = self.data.to_str().context("the data directory's path is not UTF-8")?;
         let mut arguments: Vec<String> = ["-D", directory, "-p"].map(str::to_owned).into();
         arguments.push(self.port.to_string());
-        // No unix socket: a socket's path has a limit of 107 bytes, and the directory may be longer.
+        // Quoted: the setting is a list.
+        let sockets = self.socket_directory.as_ref().map_or_else(String::new, |directory| {
+            format!("\"{}\"", directory.to_string_lossy().replace('"', "\"\""))
+        });
+        let sockets = format!("unix_socket_directories={sockets}");
         let always = [
             "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
+            &sockets,
             "timezone=UTC",
             "log_timezone=UTC",
             "logging_collector=off",
@@ -254,6 +280,10 @@ impl PostgresServer {
             .iter()
             .any(|place| root.join(place).join("pg_stat_statements.so").exists())
     }
+}
+
+fn has_room(directory: &Path) -> bool {
+    directory.join(SOCKET_NAME).as_os_str().len() <= MAX_SOCKET_PATH_BYTES && directory.to_str().is_some()
 }
 
 /// The last line of `postmaster.pid` tells the server's state; this is also how `pg_ctl` waits.

@@ -19,6 +19,8 @@ pub struct RunningPostgres {
     pub process_id: u32,
     /// Loopback TCP port.
     pub port: u16,
+    /// The directory of its Unix socket, or the loopback address if it has none.
+    pub host: String,
     /// How clients reach it.
     pub connection: ConnectionInfo,
     /// The directory with its programs.
@@ -37,11 +39,11 @@ impl RunningPostgres {
         let none = || format!("no suite runs on {}: start `dafnck` first", data_directory.display());
         let connection = ConnectionInfo::of(data_directory).with_context(none)?;
         let status = fs::read_to_string(data.join(POSTGRES).join("postmaster.pid")).with_context(none)?;
-        let (process_id, port) = pid_and_port(&status).with_context(none)?;
+        let (process_id, port, host) = read_status(&status).with_context(none)?;
         let program = fs::read_link(format!("/proc/{process_id}/exe")).with_context(none)?;
         anyhow::ensure!(program.file_name().is_some_and(|name| name == NAME), none());
         let programs = program.parent().with_context(none)?.to_owned();
-        Ok(Self { process_id, port, connection, programs, data })
+        Ok(Self { process_id, port, host, connection, programs, data })
     }
 
     /// A connection URL of the superuser for this database (a plain name: it is not escaped).
@@ -51,10 +53,14 @@ impl RunningPostgres {
     }
 }
 
-/// The first and the fourth line of `postmaster.pid`.
-fn pid_and_port(status: &str) -> Option<(u32, u16)> {
-    let mut lines = status.lines().map(str::trim);
-    Some((lines.next()?.parse().ok()?, lines.nth(2)?.parse().ok()?))
+/// Process id, port and host, from `postmaster.pid`.
+fn read_status(status: &str) -> Option<(u32, u16, String)> {
+    let lines: Vec<&str> = status.lines().map(str::trim).collect();
+    let [process_id, _directory, _started_at, port, socket_directory, address, ..] = lines.as_slice() else {
+        return None;
+    };
+    let host = if socket_directory.is_empty() { address } else { socket_directory };
+    Some((process_id.parse().ok()?, port.parse().ok()?, (*host).to_owned()))
 }
 
 #[cfg(test)]
@@ -62,10 +68,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_file_tells_process_and_port() {
-        let status = "4711\n/data/postgres\n1795570593\n54320\n\n127.0.0.1\n  1234 5\nready   \n";
-        assert_eq!(pid_and_port(status), Some((4711, 54320)));
-        assert_eq!(pid_and_port("4711\n"), None);
+    fn a_status_file_tells_process_port_and_host() {
+        let status = |socket: &str| {
+            format!("4711\n/data/postgres\n1795570593\n54320\n{socket}\n127.0.0.1\n  1234 5\nready   \n")
+        };
+        assert_eq!(read_status(&status("")), Some((4711, 54320, "127.0.0.1".to_owned())));
+        assert_eq!(read_status(&status("/data/socket")), Some((4711, 54320, "/data/socket".to_owned())));
+        assert_eq!(read_status("4711\n"), None);
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl DatabaseTopology {
 /// What the four services share.
 #[derive(Clone, Debug)]
 pub struct SuiteOptions {
-    /// `host:port` of PostgreSQL.
+    /// `host:port` of PostgreSQL; the host may be the encoded directory of a Unix socket.
     pub postgres: String,
     /// Name of the database; of four, what comes before the name of the service.
     pub database: String,

@@ -199,10 +199,7 @@ impl Authorizer {
         }
         let targets: Vec<AccessTarget> = projects.iter().copied().map(AccessTarget::project).collect();
         let attempt = async || {
-            let tx = self.database.begin(caller).await?;
-            if let [project_id] = projects {
-                tx.read_in_project(*project_id)?;
-            }
+            let tx = self.database.begin_in_projects(caller, projects).await?;
             let access = try_join_all(targets.iter().map(|target| self.access(&tx, caller, target)));
             let (access, found) = try_join(access, query(&tx, input)).await?;
             for access in access {

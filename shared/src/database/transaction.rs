@@ -55,15 +55,6 @@ impl Transaction {
         Ok(())
     }
 
-    /// Says that the next statements read in this project, so that policies check the access to it once for each
-    /// statement and not for each row. Statements that read in others stay correct.
-    ///
-    /// # Errors
-    /// When the transaction has ended.
-    pub fn read_in_project(&self, project_id: Uuid) -> Result<()> {
-        self.send_ahead(&format!("SET LOCAL app.project_id = '{project_id}'"))
-    }
-
     /// Keeps given `updated_at` values instead of stamping them, for imports.
     ///
     /// # Errors

@@ -6,15 +6,18 @@
 
 mod cpu;
 mod echo;
+mod files;
+mod growth;
 mod load;
 mod pgbench;
 mod report;
 mod suite;
+mod watchers;
 mod work;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum, value_parser};
 use tonic::transport::Endpoint;
@@ -23,7 +26,7 @@ use crate::output::say;
 use crate::paths::DEFAULT_CACHE_DIRECTORY;
 use cpu::CpuTimes;
 use pgbench::{Pgbench, Script};
-use report::{Limits, Measurement, Report};
+use report::{Figure, Limits, Measurement, Report};
 use suite::{BenchSuite, Fixtures};
 use work::Work;
 
@@ -45,6 +48,18 @@ pub struct BenchOptions {
     /// Calls per second at which latencies are measured from the moment when each call was due
     #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(1..))]
     rate: u32,
+    /// What else to measure, once and at the end
+    #[arg(long, value_name = "NAME", value_enum, value_delimiter = ',')]
+    also: Vec<Extra>,
+    /// Tasks of the large project of `--also growth`
+    #[arg(long, default_value_t = 100_000, value_parser = value_parser!(u32).range(1..=10_000_000))]
+    growth_tasks: u32,
+    /// Streams of `--also watchers`
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u16).range(1..=5_000))]
+    watchers: u16,
+    /// Megabytes of the file of `--also files`
+    #[arg(long, default_value_t = 64, value_parser = value_parser!(u16).range(1..=250))]
+    megabytes: u16,
     /// Tasks in the project
     #[arg(long, default_value_t = 5_000, value_parser = value_parser!(u16).range(1..))]
     tasks: u16,
@@ -53,15 +68,36 @@ pub struct BenchOptions {
     cache_directory: PathBuf,
 }
 
+/// What is measured once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Extra {
+    /// The same calls in a project of 1,000 tasks and in a large one
+    Growth,
+    /// How soon many streams have seen a new task
+    Watchers,
+    /// Upload and download, beside `cp`
+    Files,
+    /// Sign-in, one at a time
+    SignIn,
+}
+
 /// Starts a suite, measures it and prints the medians.
 ///
 /// # Errors
 /// When the suite does not start, PostgreSQL comes without `pgbench`, or a call fails.
 pub async fn command(options: BenchOptions) -> anyhow::Result<()> {
+    let began = Instant::now();
     let suite = BenchSuite::start(&options.cache_directory).await?;
+    let started_in = began.elapsed();
     let measured = measure(&options, &suite).await;
+    let resident = cpu::resident_megabytes(suite.process_id());
     suite.stop().await?;
-    measured?.print()
+    let mut report = measured?;
+    report.add_figures([
+        Figure::new("start on an empty directory", started_in.as_secs_f64(), "s"),
+        Figure::new("resident memory of the suite at the end", resident?, "MiB"),
+    ]);
+    report.print()
 }
 
 async fn measure(options: &BenchOptions, suite: &BenchSuite) -> anyhow::Result<Report> {
@@ -75,6 +111,9 @@ async fn measure(options: &BenchOptions, suite: &BenchSuite) -> anyhow::Result<R
             say(&format!("round {round} of {}, {callers} callers…", options.rounds));
             report.add(bench.measure_all(usize::from(*callers)).await?);
         }
+    }
+    for extra in &options.also {
+        report.add_figures(bench.measure_extra(*extra).await?);
     }
     bench.pgbench.remove().await?;
     Ok(report)
@@ -116,6 +155,15 @@ impl Bench<'_> {
         let cpu = CpuTimes::read(self.suite)?.since(&before);
         let at_rate = load::open_loop(self.options.rate, self.time(), call()).await?;
         Ok(Measurement::of_call(work.name(), callers, &sample, &at_rate, &cpu, limits))
+    }
+
+    async fn measure_extra(&self, extra: Extra) -> anyhow::Result<Vec<Figure>> {
+        match extra {
+            Extra::Growth => growth::measure(self.suite, &self.fixtures, self.options.growth_tasks).await,
+            Extra::Watchers => watchers::measure(self.suite, &self.fixtures, self.options.watchers).await,
+            Extra::Files => files::measure(self.suite, &self.fixtures, self.options.megabytes.into()).await,
+            Extra::SignIn => self.suite.measure_sign_in().await,
+        }
     }
 
     fn time(&self) -> Duration {

@@ -96,7 +96,7 @@ impl Pgbench {
         command.arg("--file").arg(self.scripts.path().join(script.name()));
         // Not as an argument: everybody can read the arguments of a process.
         command.env("PGPASSWORD", self.postgres.connection.admin_password());
-        command.env("PGHOST", "127.0.0.1").env("PGPORT", self.postgres.port.to_string());
+        command.env("PGHOST", &self.postgres.host).env("PGPORT", self.postgres.port.to_string());
         command.env("PGUSER", ADMIN).env("PGDATABASE", DATABASE).kill_on_drop(true);
         let output = command.output().await?;
         let text = String::from_utf8_lossy(&output.stdout);

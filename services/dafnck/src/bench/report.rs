@@ -35,6 +35,26 @@ struct SuiteMeasurement {
     p99_milliseconds_at_rate: f64,
 }
 
+/// Something that is measured once.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Figure {
+    name: String,
+    value: f64,
+    unit: &'static str,
+}
+
+impl Figure {
+    pub(super) fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
+        Self { name: name.into(), value, unit }
+    }
+
+    /// The median of times, in milliseconds.
+    pub(super) fn median(name: impl Into<String>, times: &[Duration]) -> Self {
+        let median = median(times.iter().copied().map(milliseconds).collect());
+        Self::new(name, median.unwrap_or_default(), "ms")
+    }
+}
+
 /// The limits of one round.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
@@ -127,11 +147,16 @@ impl Measurement {
 #[derive(Default)]
 pub(super) struct Report {
     measurements: Vec<Measurement>,
+    figures: Vec<Figure>,
 }
 
 impl Report {
     pub(super) fn add(&mut self, round: Vec<Measurement>) {
         self.measurements.extend(round);
+    }
+
+    pub(super) fn add_figures(&mut self, figures: impl IntoIterator<Item = Figure>) {
+        self.figures.extend(figures);
     }
 
     /// In the order in which things were first measured.
@@ -149,15 +174,16 @@ impl Report {
         groups.iter().filter_map(|group| Measurement::median(group)).collect()
     }
 
-    pub(super) fn print(&self) -> anyhow::Result<()> {
-        output::report(&Table { measurements: self.medians() })
+    pub(super) fn print(self) -> anyhow::Result<()> {
+        output::report(&Table { measurements: self.medians(), figures: self.figures })
     }
 }
 
-/// The medians.
+/// The medians, and what was measured once.
 #[derive(Serialize)]
 struct Table {
     measurements: Vec<Measurement>,
+    figures: Vec<Figure>,
 }
 
 impl fmt::Display for Table {
@@ -176,16 +202,20 @@ impl fmt::Display for Table {
             "pg us",
             "p50, p99 at rate"
         )?;
-        self.measurements.iter().try_for_each(|measurement| writeln!(f, "{}", measurement.line()))
+        self.measurements.iter().try_for_each(|measurement| writeln!(f, "{}", measurement.line()))?;
+        writeln!(f)?;
+        self.figures
+            .iter()
+            .try_for_each(|one| writeln!(f, "{:<48}{:>11.2} {}", one.name, one.value, one.unit))
     }
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub(super) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
 /// The lower one of two in the middle; `None` of nothing.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len().checked_sub(1)? / 2).copied()
 }

@@ -28,6 +28,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
 
+use super::report::Figure;
 use crate::health;
 
 /// Programs may have to be fetched first.
@@ -47,6 +48,7 @@ const UNLIMITED: [&str; 5] = [
 const CONNECTIONS: usize = 4;
 /// Most tasks of one batch.
 const BATCH: usize = 1_000;
+const SIGN_INS: usize = 10;
 const DOCUMENTS: usize = 100;
 /// Bytes of the content of each document.
 const DOCUMENT_BYTES: usize = 2_000;
@@ -76,7 +78,8 @@ pub(super) struct BenchSuite {
     process_id: u32,
     postgres: RunningPostgres,
     services: Arc<Services>,
-    _temporary: TempDir,
+    task_endpoint: Endpoint,
+    temporary: TempDir,
 }
 
 /// Connections to the services.
@@ -142,7 +145,8 @@ impl BenchSuite {
             process,
             postgres: RunningPostgres::find(&data_directory)?,
             services: Arc::new(services),
-            _temporary: temporary,
+            task_endpoint: Endpoint::from_shared(siblings.task_url)?,
+            temporary,
         })
     }
 
@@ -152,6 +156,16 @@ impl BenchSuite {
 
     pub(super) fn postgres(&self) -> &RunningPostgres {
         &self.postgres
+    }
+
+    /// For connections of their own to the task service.
+    pub(super) fn task_endpoint(&self) -> &Endpoint {
+        &self.task_endpoint
+    }
+
+    /// A directory on the disk of the suite.
+    pub(super) fn directory(&self) -> &Path {
+        self.temporary.path()
     }
 
     pub(super) fn services(&self) -> Arc<Services> {
@@ -167,24 +181,44 @@ impl BenchSuite {
 
     /// An account, its project, tasks and documents.
     pub(super) async fn make_fixtures(&self, tasks: usize) -> anyhow::Result<Fixtures> {
+        let (_login, credential) = self.register().await?;
         let mut fixtures = Fixtures {
-            credential: self.register().await?,
+            credential,
             project_id: String::new(),
             task_ids: Vec::new(),
             document_ids: Vec::new(),
         };
-        let project = project::Project { name: "benchmark".to_owned(), ..Default::default() };
-        let request = project::CreateProjectRequest { project: Some(project), ..Default::default() };
-        let made = ProjectServiceClient::new(self.services.project.next())
-            .create_project(fixtures.request(request))
-            .await?;
-        fixtures.project_id = made.into_inner().id;
+        fixtures.project_id = self.make_project(&fixtures, "benchmark").await?;
         self.make_tasks(&mut fixtures, tasks).await?;
         self.make_documents(&mut fixtures).await?;
         Ok(fixtures)
     }
 
-    async fn register(&self) -> anyhow::Result<AsciiMetadataValue> {
+    /// The id of a new project.
+    pub(super) async fn make_project(&self, fixtures: &Fixtures, name: &str) -> anyhow::Result<String> {
+        let project = project::Project { name: name.to_owned(), ..Default::default() };
+        let request = project::CreateProjectRequest { project: Some(project), ..Default::default() };
+        let made = ProjectServiceClient::new(self.services.project.next())
+            .create_project(fixtures.request(request))
+            .await?;
+        Ok(made.into_inner().id)
+    }
+
+    /// How long a sign-in takes.
+    pub(super) async fn measure_sign_in(&self) -> anyhow::Result<Vec<Figure>> {
+        let (login, _credential) = self.register().await?;
+        let mut client = AuthServiceClient::new(self.services.identity.next());
+        let mut times = Vec::new();
+        for _ in 0..SIGN_INS {
+            let began = Instant::now();
+            client.login(login.clone()).await?;
+            times.push(began.elapsed());
+        }
+        Ok(vec![Figure::median("sign-in", &times)])
+    }
+
+    /// A new account: how to sign in, and the credential of its first session.
+    async fn register(&self) -> anyhow::Result<(identity::LoginRequest, AsciiMetadataValue)> {
         let name = format!("bench{}", Uuid::now_v7().simple());
         let request = identity::RegisterRequest {
             email: format!("{name}@example.org"),
@@ -192,12 +226,14 @@ impl BenchSuite {
             password: Uuid::new_v4().to_string(),
             ..Default::default()
         };
+        let login =
+            identity::LoginRequest { login: request.username.clone(), password: request.password.clone() };
         let answer = AuthServiceClient::new(self.services.identity.next()).register(request).await?;
         let Some(LoginResult::SessionGrant(grant)) = answer.into_inner().result else {
             anyhow::bail!("a new account has no session")
         };
         let tokens = grant.tokens.context("a session has tokens")?;
-        Ok(format!("Bearer {}", tokens.session_token).parse()?)
+        Ok((login, format!("Bearer {}", tokens.session_token).parse()?))
     }
 
     async fn make_tasks(&self, fixtures: &mut Fixtures, tasks: usize) -> anyhow::Result<()> {

@@ -89,12 +89,21 @@ async fn another_suite_on_the_same_ports_is_not_taken_for_it(machine: &Machine) 
     ends(&machine.run("other", &["user", "list"]).await, 1, "Do the services know this key under this name?");
 }
 
+/// A path of a socket has a limit; the machine's directory is short enough.
+async fn services_connect_through_the_unix_socket(machine: &Machine) {
+    let statement = "DO $$ BEGIN \
+         ASSERT (SELECT count(*) > 0 AND bool_and(client_addr IS NULL) FROM pg_stat_activity \
+             WHERE usename IN ('task_service', 'task_worker')), 'TCP'; END $$";
+    machine.execute("data", statement).await;
+}
+
 #[tokio::test]
 async fn a_data_directory_is_all_that_commands_need() {
     let mut machine = Machine::new();
     let summary = machine.start("data").await;
     let [olga, _gus] = [machine.register("data", "olga").await, machine.register("data", "gus").await];
     olga.project("Apollo").await;
+    services_connect_through_the_unix_socket(&machine).await;
     what_is_exported_to_standard_output_is_imported_from_standard_input(&machine).await;
     lines_that_are_refused_fail_a_strict_import_only(&machine).await;
     a_project_that_is_not_there_is_not_exported_as_an_empty_file(&machine).await;
