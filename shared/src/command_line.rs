@@ -3,7 +3,7 @@
 //! Every secret option with a variable `DAFNCK_X` is also read from the file that `DAFNCK_X_FILE` names, which is how
 //! Docker and Kubernetes hand secrets to a container: they then stand neither in process lists nor in what
 //! `docker inspect` and `kubectl describe` show. A flag goes before the file; variable and file together are refused.
-//! Unlike the parser on its own, [`parse`] does not quote a malformed secret.
+//! Unlike the parser on its own, this one does not quote a malformed secret.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -20,26 +20,35 @@ const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
 
 /// Parses the command line, or ends the process with a message on standard error.
 pub fn parse<Cli: Parser>() -> Cli {
-    parse_with(Cli::command())
+    try_parse_with(Cli::command()).unwrap_or_else(|refusal: Error| refusal.exit())
 }
 
-/// The same, with a command that differs from that of `Cli` in its help.
-pub fn parse_with<Cli: Parser>(command: Command) -> Cli {
-    let parsed = prepare(command, &|name| std::env::var_os(name)).and_then(|mut command| {
+/// Parses the command line with a command that differs from that of `Cli` in its help.
+///
+/// # Errors
+/// When it makes no sense, or asks for help.
+pub fn try_parse_with<Cli: Parser>(command: Command) -> Result<Cli, Error> {
+    prepare(command, &|name| std::env::var_os(name)).and_then(|mut command| {
         let matches = matches(&mut command, std::env::args_os())?;
         refuse_misplaced(&mut command, &matches)?;
         Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
-    });
-    parsed.unwrap_or_else(|refusal| refusal.exit())
+    })
 }
 
 /// Refuses an option of the program itself in front of a subcommand, where it would do nothing. Global options may stand
 /// in both places.
 fn refuse_misplaced(command: &mut Command, matches: &ArgMatches) -> Result<(), Error> {
     let Some(name) = matches.subcommand_name() else { return Ok(()) };
+    let subcommand = command.find_subcommand(name);
+    // Of these the parser hands values on, also upwards.
+    let is_global_below = |id: &str| {
+        let mut below = subcommand.into_iter().flat_map(Command::get_arguments);
+        below.any(|argument| argument.get_id() == id && argument.is_global_set())
+    };
     let is_misplaced = |argument: &&Arg| {
         let id = argument.get_id().as_str();
-        !argument.is_global_set() && matches.value_source(id) == Some(ValueSource::CommandLine)
+        let is_given = matches.value_source(id) == Some(ValueSource::CommandLine);
+        is_given && !argument.is_global_set() && !is_global_below(id)
     };
     let Some(argument) = command.get_arguments().find(is_misplaced) else { return Ok(()) };
     let refusal =

@@ -22,7 +22,8 @@ const SERVICE_PLACEHOLDER: &str = "{service}";
 #[derive(Args, Clone, Debug)]
 pub struct AdminOptions {
     /// PostgreSQL URL of a superuser or a member of dafnck_owner (and, to look everywhere, of pg_monitor), with `{service}`
-    /// in it for services with databases of their own. Default: the suite that `dafnck` runs on the data directory
+    /// in it for services with databases of their own, as `postgres://admin@{service}-db/{service}`. Default: the suite that
+    /// `dafnck` runs on the data directory
     #[arg(long, env = "DAFNCK_ADMIN_URL", hide_env_values = true)]
     pub admin_url: Option<Secret>,
     /// Data directory of the local suite.
@@ -41,7 +42,7 @@ impl AdminOptions {
     /// # Errors
     /// If there are neither options nor a local suite.
     pub fn urls(&self) -> anyhow::Result<Vec<Secret>> {
-        let url = self.url()?;
+        let url = self.url_of_any()?;
         if is_of_each(&url) {
             return Ok(NAMES.map(|name| with_service(&url, name)).into());
         }
@@ -53,10 +54,14 @@ impl AdminOptions {
     /// # Errors
     /// If there are neither options nor a local suite.
     pub fn url_of(&self, service: &str) -> anyhow::Result<Secret> {
-        Ok(with_service(&self.url()?, service))
+        Ok(with_service(&self.url_of_any()?, service))
     }
 
-    fn url(&self) -> anyhow::Result<Secret> {
+    /// The URL of the one database, or that of any service's with the place of its name.
+    ///
+    /// # Errors
+    /// If there are neither options nor a local suite.
+    pub fn url_of_any(&self) -> anyhow::Result<Secret> {
         if let Some(given) = &self.admin_url {
             return Ok(given.clone());
         }

@@ -105,7 +105,7 @@ pub async fn command(options: &EndSessionsOptions) -> anyhow::Result<()> {
         let ended = count_in_database(&mut conn).await?;
         return output::report(&EndReport { ended, dry_run: true, ended_in_redis: 0 });
     }
-    options.confirmation.require("this signs everybody out")?;
+    options.confirmation.require("this signs everybody out").await?;
     let ended = in_database(&mut conn).await?;
     let hashes: Vec<TokenHash> = ended.hashes.iter().filter_map(|hash| TokenHash::from_hex(hash)).collect();
     let ended_in_redis = redis.revoke_all(hashes).await.with_context(|| format!(

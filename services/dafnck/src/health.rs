@@ -16,7 +16,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::operator::{ServiceUrls, explain};
+use crate::call_error::explain;
+use crate::operator::ServiceUrls;
 use crate::output;
 use local_servers::suite::NAMES;
 

@@ -9,6 +9,7 @@ Exit codes:
   1    not done, or not all of it; of doctor: warnings; of health: not ready
   2    the command line makes no sense; of doctor: something is critical
   3    done, but lines were refused (import --strict)
+  130  interrupted by Ctrl-C; run and others that go on until then: 0
   141  nobody reads standard output any more
 
 Every command takes --json, --quiet and --data-directory, before or after its

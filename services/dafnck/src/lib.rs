@@ -3,12 +3,14 @@
 pub mod administration;
 pub mod backup;
 pub mod bench;
+mod call_error;
 mod certificates;
 mod console;
 pub mod descriptors;
 pub mod dev_ca;
 pub mod doctor;
 pub mod end_sessions;
+mod error_report;
 pub mod export;
 pub mod files;
 pub mod health;

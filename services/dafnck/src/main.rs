@@ -1,6 +1,7 @@
 //! `dafnck`: the suite on this machine, and the operator's commands.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use dafnck::backup::{self, BackupOptions};
@@ -18,7 +19,7 @@ use dafnck::maintain::{self, MaintainOptions};
 use dafnck::manual::{self, CompletionsOptions, ManOptions};
 use dafnck::migrations::{self, MigrateOptions};
 use dafnck::operator::OperatorOptions;
-use dafnck::output::{self, OutputClosed, OutputOptions};
+use dafnck::output::{self, Interrupted, OutputClosed, OutputOptions};
 use dafnck::reference::{self, ReferenceOptions};
 use dafnck::restore::drill::{self, DrillOptions};
 use dafnck::restore::{self, RestoreOptions};
@@ -28,7 +29,12 @@ use dafnck::user::{self, UserOptions};
 
 /// As a shell shows the end by SIGPIPE.
 const SIGPIPE_EXIT_CODE: u8 = 128 + 13;
+/// As a shell shows the end by SIGINT.
+const INTERRUPTED: u8 = 128 + 2;
 const LINES_REFUSED: u8 = 3;
+const FAILED: u8 = 1;
+/// How long a command that was interrupted may take to end.
+const INTERRUPTION_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -99,22 +105,79 @@ enum Command {
     Man(ManOptions),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run_command(shared::command_line::parse_with(help::arrange(Cli::command()))).await {
-        Ok(code) => code,
-        Err(error) if error.is::<OutputClosed>() => ExitCode::from(SIGPIPE_EXIT_CODE),
-        Err(error) => {
-            output::fail(&error);
-            if error.is::<RefusedLines>() { ExitCode::from(LINES_REFUSED) } else { ExitCode::FAILURE }
-        }
+fn main() -> ExitCode {
+    let cli: Cli = match shared::command_line::try_parse_with(help::arrange(Cli::command())) {
+        Ok(cli) => cli,
+        Err(refusal) => return refuse(&refusal),
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error).context("cannot start threads")),
+    };
+    let code = runtime.block_on(run_command(cli)).unwrap_or_else(|error| fail(&error));
+    // A thread may still wait for standard input.
+    runtime.shutdown_timeout(INTERRUPTION_TIMEOUT);
+    code
+}
+
+/// A command line that makes no sense; or one that asks for help, which is printed.
+fn refuse(refusal: &clap::Error) -> ExitCode {
+    let is_json = std::env::args_os().any(|word| word == "--json");
+    let code = u8::try_from(refusal.exit_code()).unwrap_or(FAILED);
+    match refusal.use_stderr() && is_json {
+        true => output::fail_as(true, &anyhow::anyhow!(sentence_of(refusal)), code),
+        // Nobody needs to read it.
+        false => refusal.print().unwrap_or_default(),
     }
+    ExitCode::from(code)
+}
+
+/// What is wrong, without the usage that follows it.
+fn sentence_of(refusal: &clap::Error) -> String {
+    let text = refusal.to_string();
+    let sentence = text.split("\n\n").next().unwrap_or_default();
+    sentence.trim_start_matches("error: ").trim_end().to_owned()
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    if error.is::<OutputClosed>() {
+        return ExitCode::from(SIGPIPE_EXIT_CODE);
+    }
+    let code = match error {
+        error if error.is::<RefusedLines>() => LINES_REFUSED,
+        error if error.is::<Interrupted>() => INTERRUPTED,
+        _ => FAILED,
+    };
+    output::fail(error, code);
+    ExitCode::from(code)
 }
 
 async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { command, output, run } = cli;
     let command = command.unwrap_or_else(|| Command::Run(Box::new(run)));
     output::install(output, matches!(command, Command::Run(_)));
+    if command.is_server() {
+        return dispatch(command).await;
+    }
+    tokio::select! {
+        outcome = dispatch(command) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(Interrupted.into()),
+    }
+}
+
+impl Command {
+    /// Whether it goes on until it is told to end, in an order of its own.
+    fn is_server(&self) -> bool {
+        match self {
+            Self::Run(_) => true,
+            Self::Maintain(options) => options.is_server(),
+            Self::Backup(options) => options.is_server(),
+            _ => false,
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(options) => run::command(*options).await,
         Command::Migrate(options) => migrations::command(options).await,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use shared::command_line;
@@ -13,7 +13,7 @@ use shared::migrate::{self, Set};
 use crate::output::{self, Confirmation, DryRun, say};
 use crate::services::REFERENCES;
 
-use crate::administration::{is_of_each, with_service};
+use crate::administration::{AdminOptions, is_of_each, with_service};
 use local_servers::prepare;
 use local_servers::role_passwords::RolePasswords;
 use local_servers::suite::Role;
@@ -21,10 +21,9 @@ use local_servers::suite::Role;
 /// Which database, and what to do with it.
 #[derive(Args, Debug)]
 pub struct MigrateOptions {
-    /// PostgreSQL URL with a role that may create roles and schemas. With `{service}` in it, as in
-    /// `postgres://admin@{service}-db/{service}`, each service has a database of its own, closed to the others
-    #[arg(long, env = "DAFNCK_ADMIN_URL", hide_env_values = true, global = true)]
-    admin_url: Option<Secret>,
+    /// The database; with a role that may create roles and schemas.
+    #[command(flatten)]
+    admin: AdminOptions,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -103,7 +102,7 @@ impl SetName {
 /// # Errors
 /// When a migration is refused or fails.
 pub async fn command(options: MigrateOptions) -> anyhow::Result<()> {
-    let url = AdminUrl(options.admin_url.context("give --admin-url or DAFNCK_ADMIN_URL")?);
+    let url = AdminUrl(options.admin.url_of_any()?);
     let action = options.action.map_or_else(|| UpOptions::from_environment().map(Action::Up), Ok)?;
     match action {
         Action::Up(options) => up(&url, options).await,
@@ -230,7 +229,7 @@ async fn down(url: &Secret, options: &DownOptions) -> anyhow::Result<()> {
         let applied = migrate::applied(url, set).await?;
         applied.iter().filter(|migration| migration.version > to).count()
     } else {
-        options.confirmation.require(&format!("this removes what {} has in its tables", set.name))?;
+        options.confirmation.require(&format!("this removes what {} has in its tables", set.name)).await?;
         say("taking migrations back…");
         migrate::down(url, set, to).await?
     };

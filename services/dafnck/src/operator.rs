@@ -7,8 +7,6 @@ use clap::Args;
 use shared::config::{SiblingOptions, TlsOptions};
 use shared::service_identity::{PrivateKey, ServiceSigner};
 use shared::siblings::Siblings;
-use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::certificates;
 use crate::ports::{PortOptions, Ports};
@@ -142,76 +140,5 @@ impl From<SiblingOptions> for ServiceUrls {
         let [identity_url, project_url, task_url, content_url] =
             [identity_url, project_url, task_url, content_url].map(Some);
         Self { ports: PortOptions::default(), identity_url, project_url, task_url, content_url }
-    }
-}
-
-/// A failed call: its message, and a line for each detail that the service gives.
-pub(crate) fn explain(status: Status) -> anyhow::Error {
-    let hint = match status.code() {
-        Code::Unavailable => Some("Is the suite running there?"),
-        Code::Unauthenticated => Some("Do the services know this key under this name?"),
-        _ => None,
-    };
-    let details = status.get_error_details();
-    let mut lines = vec![format!("{:?}: {}", status.code(), status.message())];
-    lines.extend(violations(&details));
-    if let Some(resource) = details.resource_info() {
-        lines.push(format!("{}: {}", resource.resource_type, resource.resource_name));
-    }
-    if let Some(info) = details.error_info() {
-        let mut metadata: Vec<String> =
-            info.metadata.iter().map(|(key, value)| format!(" {key}={value}")).collect();
-        metadata.sort();
-        lines.push(format!("reason: {}{}", info.reason, metadata.concat()));
-    }
-    if let Some(delay) = details.retry_info().and_then(|info| info.retry_delay) {
-        lines.push(format!("try again in {} s", delay.as_secs_f64().ceil()));
-    }
-    lines.extend(hint.map(str::to_owned));
-    anyhow::anyhow!("{}", lines.join("\n  "))
-}
-
-/// Why a service refused something, in one line.
-pub(crate) fn reason_of(status: &Status) -> String {
-    match violations(&status.get_error_details()) {
-        violations if violations.is_empty() => status.message().to_owned(),
-        violations => violations.join("; "),
-    }
-}
-
-/// What is wrong with fields, preconditions and quotas.
-fn violations(details: &ErrorDetails) -> Vec<String> {
-    let fields = details.bad_request().into_iter().flat_map(|details| &details.field_violations);
-    let fields = fields.map(|violation| (&violation.field, &violation.description));
-    let states = details.precondition_failure().into_iter().flat_map(|details| &details.violations);
-    let states = states.map(|violation| (&violation.subject, &violation.description));
-    let quotas = details.quota_failure().into_iter().flat_map(|details| &details.violations);
-    let quotas = quotas.map(|violation| (&violation.subject, &violation.description));
-    fields.chain(states).chain(quotas).map(|(what, why)| format!("{what}: {why}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn a_failed_call_is_explained_with_all_its_details() {
-        let mut details = ErrorDetails::with_bad_request_violation("user.email", "must have an @");
-        let metadata = HashMap::from([("limit".to_owned(), "3".to_owned())]);
-        details.set_error_info("INVALID_FIELDS", "dafnck", metadata);
-        details.set_retry_info(Some(Duration::from_millis(2_500)));
-        let status = Status::with_error_details(Code::InvalidArgument, "1 field is invalid", details);
-        assert_eq!(reason_of(&status), "user.email: must have an @");
-        expect_test::expect![[r#"
-            InvalidArgument: 1 field is invalid
-              user.email: must have an @
-              reason: INVALID_FIELDS limit=3
-              try again in 3 s"#]]
-        .assert_eq(&explain(status).to_string());
-        let down = explain(Status::unavailable("tcp connect error")).to_string();
-        assert_eq!(down, "Unavailable: tcp connect error\n  Is the suite running there?");
     }
 }

@@ -12,6 +12,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::error_report::ErrorReport;
+
 /// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -20,7 +22,7 @@ static OUTPUT: OnceLock<Output> = OnceLock::new();
 /// How a command says what it has done; the same for all commands, before and after their names.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct OutputOptions {
-    /// Print results as JSON: one object, or one a line where there are many
+    /// Print results and errors as JSON, one object a line
     #[arg(long, global = true)]
     pub json: bool,
     /// Say nothing but errors and data that was asked for: the exit code tells the rest
@@ -117,10 +119,19 @@ pub(crate) fn warn(sentence: &str) {
     }
 }
 
-/// Tells why the command failed.
-pub fn fail(error: &anyhow::Error) {
+/// Tells why the command failed: in words, or with `--json` as one object on the last line.
+pub fn fail(error: &anyhow::Error, exit_code: u8) {
     clear_steps();
-    warn(&format!("dafnck: {error:#}"));
+    fail_as(output().options.json, error, exit_code);
+}
+
+/// The same, of a command line that could not be read, so that this process has no output yet.
+pub fn fail_as(json: bool, error: &anyhow::Error, exit_code: u8) {
+    let report = json.then(|| serde_json::to_string(&ErrorReport::new(error, exit_code)));
+    match report {
+        Some(Ok(report)) => warn(&report),
+        _ => warn(&format!("dafnck: {error:#}")),
+    }
 }
 
 /// A bar for what is counted: to be seen where steps are.
@@ -155,15 +166,17 @@ impl Confirmation {
     ///
     /// # Errors
     /// When the person does not want it, or there is nobody to ask.
-    pub(crate) fn require(self, what: &str) -> anyhow::Result<()> {
+    pub(crate) async fn require(self, what: &str) -> anyhow::Result<()> {
         if self.yes {
             return Ok(());
         }
         let is_attended = io::stdin().is_terminal() && io::stderr().is_terminal();
         ensure!(is_attended, "{what}: give --yes to do it");
-        let mut answer = String::new();
+        clear_steps();
         write!(io::stderr(), "{what}. Go on? [y/N] ").context("cannot ask")?;
-        io::stdin().read_line(&mut answer).context("cannot read the answer")?;
+        // On a thread of its own, so that Ctrl-C ends the command while it waits.
+        let answer = tokio::task::spawn_blocking(|| io::stdin().lines().next().transpose()).await?;
+        let answer = answer.context("cannot read the answer")?.unwrap_or_default();
         let is_wanted = ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
         ensure!(is_wanted, "nothing was changed");
         Ok(())
@@ -177,6 +190,11 @@ pub struct DryRun {
     #[arg(long)]
     pub dry_run: bool,
 }
+
+/// Somebody pressed Ctrl-C.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
 
 /// Whoever reads standard output wants no more of it, as `head` after its last line.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,8 @@ use proto::identity::admin::v1::{RotateKeysRequest, RotateKeysResponse};
 use serde::Serialize;
 use shared::siblings::Sibling;
 
-use crate::operator::{OperatorOptions, explain};
+use crate::call_error::explain;
+use crate::operator::OperatorOptions;
 use crate::output;
 use crate::progress::Progress;
 

@@ -10,7 +10,8 @@ use proto::identity::v1::{User, UserStatus};
 use shared::siblings::{Sibling, SiblingChannel};
 use uuid::Uuid;
 
-use crate::operator::{OperatorOptions, explain};
+use crate::call_error::explain;
+use crate::operator::OperatorOptions;
 use crate::output::{self, Confirmation};
 
 /// Accounts that are asked for at a time.
@@ -114,12 +115,12 @@ pub async fn command(options: UserOptions) -> anyhow::Result<()> {
         }
         UserAction::Delete(DestroyOptions { selector, confirmation }) => {
             let user_id = find(&mut service, &selector).await?;
-            confirmation.require(&format!("this deletes the account {}", selector.user))?;
+            confirmation.require(&format!("this deletes the account {}", selector.user)).await?;
             service.delete_user(admin::DeleteUserRequest { user_id }).await
         }
         UserAction::Erase(DestroyOptions { selector, confirmation }) => {
             let user_id = find(&mut service, &selector).await?;
-            confirmation.require(&format!("nothing brings back what is erased of {}", selector.user))?;
+            confirmation.require(&format!("nothing brings back what is erased of {}", selector.user)).await?;
             service.erase_user(admin::EraseUserRequest { user_id }).await
         }
     };

@@ -7,6 +7,9 @@ use tonic::Status;
 
 use crate::fixtures::*;
 
+/// 2040-01-02 9:00 UTC.
+const MONDAY_MORNING: i64 = 2_209_107_600;
+
 async fn task_of(who: &Actor, project: &Project, title: &str, hours: i64) -> pb::Task {
     let wished = pb::Task { estimated_duration: work_hours(hours), ..new_task(project, title) };
     create(who, wished).await.unwrap()
@@ -296,6 +299,35 @@ async fn diagrams_show_keys_and_point_from_prerequisites() {
 }
 
 #[tokio::test]
+async fn gantt_chart_has_the_dates_and_assignees_of_a_plan() {
+    let Team { olga, vic, project, .. } = &team().await;
+    let House { roof, .. } = house(olga, project).await;
+    olga.task(project, "neither critical nor beside it").await;
+    let mut updated = pb::Task { id: roof.id.clone(), ..Default::default() };
+    updated.assignee_id = Some(olga.id.to_string());
+    updated.due_at = Some(prost_types::Timestamp { seconds: MONDAY_MORNING + 3_600, nanos: 0 });
+    let request = pb::UpdateTaskRequest { task: Some(updated), ..Default::default() };
+    olga.tasks().update_task(request).await.unwrap();
+    let request = pb::GetPlanRequest {
+        project_id: project.id.clone(),
+        diagram_format: pb::DiagramFormat::MermaidGantt.into(),
+        diagram_focus: pb::DiagramFocus::CriticalPath.into(),
+        start_at: Some(prost_types::Timestamp { seconds: MONDAY_MORNING, nanos: 0 }),
+        ..Default::default()
+    };
+    let drawn = vic.plans().get_plan(request).await.unwrap().into_inner();
+    assert_eq!((drawn.tasks.len(), drawn.omitted_task_count, drawn.omitted_edge_count), (0, 1, 0));
+    let digits = olga.id.simple().to_string().split_off(24);
+    for line in [
+        "section Critical path".to_owned(),
+        format!("{} roof (blocked), 5 h, @{digits} :crit, n2, ", roof.key),
+        format!("{} due, late :crit, milestone, d2, 2040-01-02T10:00, 2040-01-02T10:00", roof.key),
+    ] {
+        assert!(drawn.diagram.contains(&line), "{line}: {}", drawn.diagram);
+    }
+}
+
+#[tokio::test]
 async fn plans_of_invisible_projects_are_not_found_and_malformed_requests_refused() {
     let Team { suite, olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "a").await;
@@ -313,10 +345,19 @@ async fn plans_of_invisible_projects_are_not_found_and_malformed_requests_refuse
     olga.task(&open, "seen by all").await;
     assert_eq!(plan(&suite.anonymous(), &open).await.unwrap().tasks.len(), 1);
 
-    let garbage =
-        pb::GetPlanRequest { project_id: "x".to_owned(), default_estimate: work_hours(0), diagram_format: 9 };
+    let garbage = pb::GetPlanRequest {
+        project_id: "x".to_owned(),
+        default_estimate: work_hours(0),
+        diagram_format: 9,
+        diagram_focus: -1,
+        start_at: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }),
+    };
     let refusal = olga.plans().get_plan(garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["project_id", "default_estimate", "diagram_format"]);
+    let fields = ["project_id", "default_estimate", "start_at", "diagram_format", "diagram_focus"];
+    assert_eq!(violations(&refusal), fields);
+    let gantt = pb::DiagramFormat::MermaidGantt.into();
+    let refusal = graph(olga, pb::GetDependencyGraphRequest { diagram_format: gantt, ..around(&task) }).await;
+    assert_eq!(violations(&refusal.unwrap_err()), ["diagram_format"]);
     let garbage = pb::GetDependencyGraphRequest {
         task_id: "x".to_owned(),
         depth: 21,

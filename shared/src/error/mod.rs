@@ -4,6 +4,7 @@
 //! source chain of [`Error::Internal`] and [`Error::Unavailable`]: it is logged once, here, and the client sees a neutral
 //! sentence.
 
+mod code_name;
 mod status;
 mod trailers;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::FieldViolation;
 
+pub use code_name::code_name;
 pub use proto::common::ErrorReason;
 
 /// The `domain` of every `google.rpc.ErrorInfo`.

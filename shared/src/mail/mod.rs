@@ -8,6 +8,7 @@
 //!
 //! Every schema that sends mail has a table `mail_outbox` of the shape that `migrations/identity` shows.
 
+mod backlog;
 mod mailer;
 mod message;
 mod options;

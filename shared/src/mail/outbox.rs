@@ -5,7 +5,7 @@
 //! change log. After a crash, the next attempt sends the mail.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Text, Timestamptz, Uuid as SqlUuid, Varchar};
@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::backlog::Backlog;
 use super::{Mail, Mailer};
 use crate::clock::Clock;
 use crate::database::{Database, Transaction, literal};
@@ -33,6 +34,9 @@ const MAX_RETRY_DELAY_SECONDS: i32 = 60 * 60;
 const BATCH_SIZE: i64 = 8;
 /// How often to look for mail without having been woken: postponed, or queued by a process that has ended.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How often the metrics of the queue are measured.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A kind of mail that is not sent: queued where the response time must not reveal that there is nothing to send.
 pub const NOTHING: &str = "nothing";
@@ -114,6 +118,8 @@ impl Outbox {
         write: impl Fn(&QueuedMail) -> Result<Mail> + Send + Sync,
         shutdown: CancellationToken,
     ) {
+        let backlog = Backlog::measured(self.schema);
+        let mut measured = None;
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -128,6 +134,12 @@ impl Outbox {
                         tracing::warn!(schema = self.schema, %error, "mail waits; trying again");
                         break;
                     }
+                }
+            }
+            if measured.is_none_or(|at: Instant| at.elapsed() >= MEASURE_INTERVAL) {
+                measured = Some(Instant::now());
+                if let Err(error) = backlog.measure(&worker, self.schema, self.clock.now()).await {
+                    tracing::warn!(schema = self.schema, %error, "the mail that waits is not measured");
                 }
             }
         }

@@ -144,7 +144,8 @@ pub fn has_no_wal(directory: &BackupDirectory) -> anyhow::Result<bool> {
 pub fn check_wal(directory: &BackupDirectory, backup: &BaseBackup) -> anyhow::Result<()> {
     let manifest = Manifest::read(&directory.wal_manifest())?;
     let mut pieces = BTreeSet::new();
-    for place in [directory.log(), directory.server().join("streaming")] {
+    // In the order in which a segment moves, so that one that is taken over meanwhile is seen.
+    for place in [directory.received_log(), directory.log()] {
         for path in files_below(&place)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Some(piece) = WalSegment::of(&name).filter(|piece| *piece >= backup.begin_wal) else {

@@ -109,6 +109,11 @@ impl BackupDirectory {
         self.server().join("wals")
     }
 
+    /// WAL segments that have arrived and are not taken over yet; the newest may be unfinished.
+    pub fn received_log(&self) -> PathBuf {
+        self.server().join("streaming")
+    }
+
     /// The manifest of WAL.
     pub fn wal_manifest(&self) -> PathBuf {
         self.root.join("wal.manifest")

@@ -111,6 +111,11 @@ pub async fn command(options: &BackupOptions) -> anyhow::Result<()> {
 }
 
 impl BackupOptions {
+    /// Whether this goes on until it is told to end.
+    pub fn is_server(&self) -> bool {
+        matches!(self.action, Some(Action::Schedule(_)))
+    }
+
     /// As said, else as the last time.
     fn settings(&self) -> anyhow::Result<BackupSettings> {
         let last = BackupSettings::read(&self.place.data_directory)?;

@@ -63,7 +63,7 @@ pub async fn command(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
     let places = match options.places() {
         Ok(places) => places,
         Err(error) => {
-            output::fail(&error);
+            output::fail(&error, CRITICAL);
             return Ok(ExitCode::from(CRITICAL));
         }
     };

@@ -18,7 +18,7 @@ use tonic::{Code, Status};
 
 use super::line_writer::{directory_of, is_standard_output};
 use super::report::Report;
-use crate::operator::explain;
+use crate::call_error::explain;
 
 /// Bytes that are read at a time.
 const CHUNK_BYTES: usize = 256 * 1024;

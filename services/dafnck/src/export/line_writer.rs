@@ -170,6 +170,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_interrupted_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut output = LineWriter::create(&directory.path().join("export.jsonl"), false).unwrap();
+        output.write(LINE).await.unwrap();
+        assert_eq!(names(directory.path()).len(), 1);
+        drop(output);
+        let gone = async {
+            while !names(directory.path()).is_empty() {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), gone).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_file_that_is_there_stays_unless_it_is_to_be_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("export.jsonl");

@@ -16,7 +16,7 @@ mod written_ids;
 
 use std::path::PathBuf;
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use clap::Args;
 use uuid::Uuid;
 
@@ -75,10 +75,7 @@ pub struct ExportOptions {
 /// When there is no whole file.
 pub async fn command(options: &ExportOptions) -> anyhow::Result<()> {
     let progress = Progress::of_command();
-    let report = tokio::select! {
-        outcome = run(options, &progress) => outcome?,
-        _ = tokio::signal::ctrl_c() => bail!("interrupted; there is no file"),
-    };
+    let report = run(options, &progress).await?;
     match is_standard_output(&options.file) {
         true => output::report_beside_data(&report),
         false => output::report(&report),

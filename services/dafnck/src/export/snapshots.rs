@@ -17,7 +17,7 @@ use shared::siblings::{Sibling, Siblings};
 use tonic::{Response, Status, Streaming};
 use uuid::Uuid;
 
-use crate::operator::explain;
+use crate::call_error::explain;
 
 /// What a service holds at one moment.
 pub(super) struct SnapshotStream<T> {

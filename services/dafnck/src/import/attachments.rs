@@ -19,8 +19,8 @@ use super::file::Origin;
 use super::pass;
 use super::report::Refusal;
 use super::streams::PassSender;
+use crate::call_error::{explain, reason_of};
 use crate::interchange::line::{self, Kind};
-use crate::operator::{explain, reason_of};
 
 /// Bytes in a message; services take 1 MiB.
 const CHUNK_BYTES: usize = 256 * 1024;

@@ -11,7 +11,7 @@ use tonic::{Response, Status, Streaming};
 use super::file::Origin;
 use super::pass::{self, ImportPass};
 use super::report::Report;
-use crate::operator::explain;
+use crate::call_error::explain;
 use crate::progress::Progress;
 
 /// Batches that are read ahead of the service.

@@ -58,6 +58,13 @@ pub enum Job {
     Reindex,
 }
 
+impl MaintainOptions {
+    /// Whether this goes on until it is told to end.
+    pub const fn is_server(&self) -> bool {
+        self.forever
+    }
+}
+
 impl Job {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Measure, Self::Analyze, Self::Reindex];

@@ -24,7 +24,7 @@ use crate::backup::directory::BackupDirectory;
 use crate::backup::server::BackupServer;
 use crate::backup::settings::BackupSettings;
 use crate::backup::status::{OK, Status};
-use crate::output::{self, DryRun};
+use crate::output::{self, DryRun, say};
 use crate::paths::LocalSuite;
 
 /// Which suite.
@@ -111,6 +111,7 @@ pub async fn note<T>(
 }
 
 async fn try_restore(server: &BackupServer, place: &LocalSuite) -> anyhow::Result<DrillReport> {
+    say("setting a mark in the WAL…");
     let (point, before, after) = set_mark(server, place).await?;
     // The servers' user, another one when root runs us, passes through.
     let scratch = tempfile::Builder::new().permissions(Permissions::from_mode(0o711)).tempdir()?;
@@ -118,7 +119,8 @@ async fn try_restore(server: &BackupServer, place: &LocalSuite) -> anyhow::Resul
     let options = RestoreOptions {
         at: Target::Point(point),
         into: into.clone(),
-        backup_directory: server.directory.root().to_owned(),
+        backup_directory: Some(server.directory.root().to_owned()),
+        data_directory: place.data_directory.clone(),
         cache_directory: place.cache_directory.clone(),
         postgres_bin_dir: Some(server.origin.programs.clone()),
         sessions: Sessions::Keep,
@@ -127,6 +129,7 @@ async fn try_restore(server: &BackupServer, place: &LocalSuite) -> anyhow::Resul
         dry_run: DryRun::default(),
     };
     let (restored, files) = super::restore(&options).await?;
+    say("comparing what was restored…");
     let found = all_fingerprints(async |name: String| restored.connect(&name).await).await;
     restored.stop().await?;
     super::refuse_damage(&files.damage)?;

@@ -10,6 +10,7 @@ pub mod drill;
 pub(crate) mod files;
 mod report;
 mod target;
+mod wal;
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -29,11 +30,12 @@ pub use files::FilesReport;
 use report::{RestorePlan, RestoreReport};
 pub use target::Target;
 
-use crate::backup::catalog::{self, BaseBackup, WalSegment};
+use crate::backup::catalog::{self, BaseBackup};
 use crate::backup::copies::CopyReader;
 use crate::backup::directory::{BackupDirectory, SERVER};
 use crate::backup::secrets::SecretsSnapshot;
 use crate::backup::server::{self, BarmanSource};
+use crate::backup::settings::BackupSettings;
 use crate::backup::status::Status;
 use crate::end_sessions::{self, EndedCredentials};
 use crate::output::{self, DryRun, say};
@@ -42,6 +44,7 @@ use crate::suite_settings::{BucketSettings, SuiteSettings};
 
 /// Marker file: the restore of this directory is incomplete.
 const UNFINISHED: &str = "restoring";
+/// Weeks of WAL may have to be copied.
 const COPY_TIMEOUT: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// What `--help` says about the end.
@@ -62,9 +65,12 @@ pub struct RestoreOptions {
     /// Directory for the restored data; must be empty or missing
     #[arg(long, value_name = "DIRECTORY")]
     pub into: PathBuf,
-    /// The backup directory, or its mirror
-    #[arg(long, env = "DAFNCK_BACKUP_DIRECTORY", default_value = DEFAULT_BACKUP_DIRECTORY)]
-    pub backup_directory: PathBuf,
+    /// The backup directory, or its mirror. Default: the one that the data directory remembers, else .local/backup
+    #[arg(long, env = "DAFNCK_BACKUP_DIRECTORY")]
+    pub backup_directory: Option<PathBuf>,
+    /// Data directory of the suite that was backed up, if it is still there.
+    #[arg(from_global)]
+    pub data_directory: PathBuf,
     /// Directory for private copies of programs.
     #[arg(from_global)]
     pub cache_directory: PathBuf,
@@ -173,9 +179,13 @@ fn plan(options: &RestoreOptions) -> anyhow::Result<RestorePlan> {
 
 /// The base backup that is to be restored.
 fn find_backup(options: &RestoreOptions) -> anyhow::Result<(BackupDirectory, BaseBackup)> {
-    let backup = ("the backup", options.backup_directory.as_path());
-    refuse_nested(("the directory for the restored data", &options.into), backup)?;
-    let directory = BackupDirectory::open(&options.backup_directory)?;
+    let path = match &options.backup_directory {
+        Some(given) => given.clone(),
+        None => BackupSettings::read(&options.data_directory)?
+            .map_or_else(|| DEFAULT_BACKUP_DIRECTORY.into(), |settings| settings.directory),
+    };
+    refuse_nested(("the directory for the restored data", &options.into), ("the backup", &path))?;
+    let directory = BackupDirectory::open(&path)?;
     let backups = catalog::base_backups(&directory)?;
     let backup = choose(&directory, &backups, &options.at)?;
     Ok((directory, backup))
@@ -209,7 +219,7 @@ async fn restore_into(
     }
     say(&format!("copying the base backup {} and WAL since then…", backup.id));
     copy_base(options, backup, &place, &barman).await?;
-    copy_newest_wal(directory, &place)?;
+    wal::copy_newest(directory, backup, &barman, &place.postgres().join("barman_wal")).await?;
     say("replaying WAL…");
     let recovered = place.recover(say).await;
     let restored = match (recovered, log) {
@@ -310,23 +320,10 @@ async fn copy_base(
     let data = place.postgres();
     let data = data.to_str().context("the path is not UTF-8")?;
     let target = options.at.arguments();
-    let mut arguments = vec!["restore", "--partial-wal"];
+    let mut arguments = vec!["restore"];
     arguments.extend(target.iter().map(String::as_str));
     arguments.extend([SERVER, backup.id.as_str(), data]);
     barman.call(&arguments, COPY_TIMEOUT).await.context("Barman could not restore").map(drop)
-}
-
-/// Barman leaves the newest piece that has arrived whole where it is until the next one begins, and does not restore it.
-fn copy_newest_wal(directory: &BackupDirectory, place: &PendingRestore) -> anyhow::Result<()> {
-    for path in catalog::files_below(&directory.server().join("streaming"))? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if WalSegment::of(&name).is_some() && !name.ends_with(".partial") {
-            let to = place.postgres().join("barman_wal").join(name);
-            fs::copy(&path, &to)
-                .with_context(|| format!("cannot copy {} to {}", path.display(), to.display()))?;
-        }
-    }
-    Ok(())
 }
 
 impl RestoredSuite {

@@ -1,6 +1,7 @@
 //! A page in a real browser that calls the suite from another origin, with gRPC-Web.
 
 mod connect;
+mod mermaid;
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};

@@ -1,9 +1,11 @@
 //! The commands as one tool: what all of them have in common, and how they end.
 
+mod errors;
 mod help;
 mod reports;
 mod streams;
 mod suite;
+mod terminal;
 
 use std::process::Stdio;
 

@@ -8,7 +8,7 @@ use crate::dafnck::CommandOutput;
 use crate::local_suite::Machine;
 
 /// A command that can be run again and again, and the keys of the objects that it prints with `--json`.
-const REPORTS: [(&str, &str); 15] = [
+const REPORTS: [(&str, &str); 16] = [
     ("health", "ok services"),
     ("doctor", "findings level"),
     ("user list", "email id status username"),
@@ -24,6 +24,7 @@ const REPORTS: [(&str, &str); 15] = [
     ("man @/man", "files path"),
     ("reference @/reference", "files path"),
     ("dev-ca @/certificates", "directory until"),
+    ("migrate status", "sets"),
 ];
 
 /// A command on the data directory, which is not backed up. Its paths are below the machine's directory.
@@ -69,5 +70,13 @@ pub(super) async fn a_closed_standard_output_ends_a_command_without_a_panic(mach
     for (command, _) in REPORTS {
         let ran = unread(on(machine, command)).await;
         assert_eq!((ran.code, ran.err.as_str()), (Some(128 + 13), ""), "{command}");
+    }
+    for command in ["user export olga", "descriptors", "completions bash"] {
+        let ran = unread(on(machine, command)).await;
+        assert_eq!((ran.code, ran.err.as_str()), (Some(128 + 13), ""), "{command}");
+    }
+    for command in ["--help", "user --help-all", "--version"] {
+        let ran = unread(on(machine, command)).await;
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{command}");
     }
 }

@@ -6,6 +6,7 @@ use shared::service_identity::PrivateKey;
 use testkit::{Service, unused_port};
 use uuid::Uuid;
 
+use super::errors::errors_are_objects_of_one_shape;
 use super::reports::{
     a_closed_standard_output_ends_a_command_without_a_panic, quiet_commands_print_only_what_was_asked_for,
     reports_are_objects_of_a_stable_shape,
@@ -14,6 +15,10 @@ use super::streams::{
     a_project_that_is_not_there_is_not_exported_as_an_empty_file,
     lines_that_are_refused_fail_a_strict_import_only,
     what_is_exported_to_standard_output_is_imported_from_standard_input,
+};
+use super::terminal::{
+    a_bar_is_shown_within_the_columns_and_ctrl_c_ends_it, steps_are_shown_at_a_terminal_only,
+    who_destroys_is_asked,
 };
 use super::unattended;
 use crate::dafnck::CommandOutput;
@@ -39,7 +44,7 @@ async fn users_are_named_by_id_username_and_address(machine: &Machine) {
         ends(&machine.run("data", &["user", action, "nobody"]).await, 1, "there is no user `nobody`");
     }
     let unknown = machine.run("data", &["user", "suspend", &Uuid::now_v7().to_string()]).await;
-    ends(&unknown, 1, "dafnck: NotFound: ");
+    ends(&unknown, 1, "dafnck: NOT_FOUND: ");
     assert!(unknown.err.contains("\n  reason: "), "{unknown:?}");
 }
 
@@ -109,11 +114,18 @@ async fn a_data_directory_is_all_that_commands_need() {
     a_project_that_is_not_there_is_not_exported_as_an_empty_file(&machine).await;
     users_are_named_by_id_username_and_address(&machine).await;
     what_destroys_is_confirmed(&machine).await;
+    who_destroys_is_asked(&machine).await;
+    errors_are_objects_of_one_shape(&machine).await;
     services_elsewhere_are_named_by_ports_and_urls(&machine).await;
     another_suite_on_the_same_ports_is_not_taken_for_it(&machine).await;
     reports_are_objects_of_a_stable_shape(&machine).await;
     quiet_commands_print_only_what_was_asked_for(&machine).await;
     a_closed_standard_output_ends_a_command_without_a_panic(&machine).await;
+
+    steps_are_shown_at_a_terminal_only(&machine).await;
+    // More than a pipe and the blocks that wait for it hold.
+    machine.import("data", "large", 600).await;
+    a_bar_is_shown_within_the_columns_and_ctrl_c_ends_it(&machine).await;
 
     let hint = summary.lines().find_map(|line| line.strip_prefix("To see how it is: ")).unwrap();
     let words: Vec<&str> = hint.split(' ').collect();

@@ -99,6 +99,12 @@ fn asked(expression: &str) -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
+/// Whether an expression asks only for what the services send.
+pub fn is_ours(expression: &str) -> bool {
+    let (ours, recorded) = (ours(), recorded());
+    asked(expression).iter().all(|(name, _)| ours.contains_key(name) || recorded.contains(name))
+}
+
 #[test]
 fn expressions_are_understood() {
     let found = asked(

@@ -165,6 +165,44 @@ async fn the_latest_state_comes_back_from_every_state_of_a_backup_directory() {
     machine.kill().await;
 }
 
+/// Ends segments of the WAL without changing a table, and takes them over, until it is dropped.
+async fn move_wal(machine: &Machine) {
+    loop {
+        for _ in 0..5 {
+            machine.execute("data", "SELECT pg_logical_emit_message(true, 'test', 'x')").await;
+            machine.execute("data", "SELECT pg_switch_wal()").await;
+        }
+        follow(machine).await;
+    }
+}
+
+#[tokio::test]
+async fn the_latest_state_comes_back_while_wal_arrives_and_is_taken_over() {
+    let mut machine = Machine::new();
+    machine.start("data").await;
+    machine.import("data", "apollo", 10).await;
+    machine.operate("data", &["backup"]).await.unwrap();
+    let (_, tables, objects) = machine.moment("data").await;
+    follow(&machine).await;
+    let restores = async {
+        for attempt in 0..3 {
+            let into = format!("restored-{attempt}");
+            let restored = machine.restore_with(&["--sessions", "keep"], "backup", "latest", &into).await;
+            restored.unwrap_or_else(|words| panic!("{attempt}: {words}"));
+            machine.operate("data", &["drill"]).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = restores => {}
+        () = move_wal(&machine) => {}
+    }
+    machine.kill().await;
+    for attempt in 0..3 {
+        let found = held_in(&machine, &format!("restored-{attempt}")).await;
+        assert_eq!(found, (without_background(tables.clone()), objects.clone()), "{attempt}");
+    }
+}
+
 #[tokio::test]
 async fn a_backup_moves_to_another_directory_and_refuses_one_inside_the_data() {
     let mut machine = Machine::new();

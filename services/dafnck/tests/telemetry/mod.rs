@@ -2,6 +2,7 @@
 //! numbers are what happened.
 
 mod collector;
+mod panels;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use tonic::{Code, Request};
 use crate::deploy::metric_names::names_in_prometheus;
 use crate::local_suite::Machine;
 use collector::Collector;
+use panels::{Prometheus, panels_show_the_suite};
 
 const NAMES: &str = include_str!("../metrics.txt");
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -128,6 +130,39 @@ async fn traces_metrics_and_logs_leave_under_the_names_that_rules_stand_on() {
     assert!(arrived.spans.contains("dafnck.identity.v1.AuthService/Register"), "{:?}", arrived.spans);
     let logs = format!("{:?}", arrived.logs);
     assert!(!logs.contains("olga@example.org"), "no values of statements");
+}
+
+/// What happens in no test: a pool that is empty, a certificate that ends, work that fails; and what looks back for days.
+const RARE_IN_PANELS: [&str; 7] = [
+    "timeouts_total",
+    "evictions_total",
+    "tls_certificate",
+    "outcome=\"failed\"",
+    "offset 7d",
+    "[1d]",
+    "[3d]",
+];
+
+#[tokio::test]
+async fn panels_of_dashboards_show_the_suite_in_prometheus() {
+    let port = unused_port();
+    let mut machine = Machine::new();
+    machine.start_with("data", &[("DAFNCK_METRICS_LISTEN", &*format!("127.0.0.1:{port}"))]).await;
+    let olga = machine.register("data", "olga").await;
+    let prometheus = Prometheus::start(port).await;
+    let identity = Channel::from_shared(machine.url(Service::Identity)).unwrap().connect_lazy();
+    let traffic = async {
+        loop {
+            trouble(identity.clone()).await;
+            olga.projects().list_projects(ListProjectsRequest::default()).await.unwrap();
+        }
+    };
+    let is_rare = |expression: &str| RARE_IN_PANELS.iter().any(|rare| expression.contains(rare));
+    tokio::select! {
+        () = panels_show_the_suite(&prometheus, is_rare) => {}
+        () = traffic => {}
+    }
+    machine.stop().await;
 }
 
 /// How many of identity's connections for requests are in this state, as it was last told.

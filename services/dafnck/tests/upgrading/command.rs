@@ -73,9 +73,9 @@ async fn a_new_database_is_checked_before_there_is_anything_in_it() {
 
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_with_what_to_do() {
-    let no_url = dafnck(&["migrate", "status"], &[]).await;
+    let no_url = dafnck(&["migrate", "status", "--data-directory", "/no/such/directory"], &[]).await;
     assert_eq!((no_url.code, no_url.out.as_str()), (Some(1), ""));
-    assert_eq!(no_url.err, "dafnck: give --admin-url or DAFNCK_ADMIN_URL\n");
+    assert!(no_url.err.starts_with("dafnck: give --admin-url "), "{no_url:?}");
     let apart =
         migrate("postgres://a@127.0.0.1:1/{service}", &["down", "--set", "references", "--to", "0"]).await;
     assert_eq!(apart.code, Some(1));

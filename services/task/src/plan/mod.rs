@@ -9,6 +9,7 @@ mod wire;
 
 use crate::schema::tasks;
 use crate::schema::{DependencyType, SqlDependencyType, TaskStatus};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -24,6 +25,10 @@ pub(crate) const MAX_GRAPH_EDGES: usize = 2_000;
 /// Levels of a graph around a task.
 pub(crate) const MAX_DEPTH: i32 = 20;
 pub(crate) const DEFAULT_DEPTH: i32 = 3;
+/// A diagram with more is not legible. With these limits it stays below the 500 edges and 50,000 characters that Mermaid
+/// draws, also if each character of a title is quoted.
+pub(crate) const MAX_DIAGRAM_TASKS: usize = 100;
+pub(crate) const MAX_DIAGRAM_EDGES: usize = 300;
 /// Longer titles are cut, so that a whole graph fits into one message.
 const MAX_SHOWN_TITLE_CHARS: usize = 40;
 /// Assumed for a task without an estimate: a day's work.
@@ -44,6 +49,8 @@ pub(crate) struct GraphTask {
     pub(crate) status: TaskStatus,
     pub(crate) estimated_minutes: Option<i32>,
     pub(crate) actual_minutes: Option<i32>,
+    pub(crate) assignee_id: Option<Uuid>,
+    pub(crate) due_date: Option<DateTime<Utc>>,
 }
 
 /// The dependent task waits for the prerequisite, relates to it, or has it as a part.

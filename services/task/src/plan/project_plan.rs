@@ -108,6 +108,8 @@ mod tests {
             status,
             estimated_minutes: estimated,
             actual_minutes: actual,
+            assignee_id: None,
+            due_date: None,
         }
     }
 

@@ -32,7 +32,7 @@ impl TaskHandler {
         let caller = Caller::of(&request)?;
         let input: GetPlanInput = request.into_inner().try_into()?;
         let plan = self.load_plan(&caller, input.project_id, input.default_minutes).await?;
-        Ok(Response::new(wire::plan(input.project_id, &plan, input.diagram)))
+        Ok(Response::new(wire::plan(input.project_id, &plan, input.diagram, input.focus)))
     }
 
     pub(crate) async fn get_slip_impact(

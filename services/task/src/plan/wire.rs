@@ -1,13 +1,14 @@
 //! Conversions of graphs and plans from and to proto.
 
 use crate::schema::DependencyType;
+use chrono::{DateTime, Utc};
 use prost_types::Duration;
 use proto::task::v1 as pb;
 use shared::error::Result;
 use shared::validation::Violations;
 use uuid::Uuid;
 
-use super::diagram::{DiagramFormat, draw};
+use super::diagram::{Diagram, Focus, GraphFormat, PlanFormat, draw_graph, draw_plan};
 use super::{
     DEFAULT_DEPTH, DEFAULT_ESTIMATE_MINUTES, Graph, GraphTask, IndexedEdge, MAX_DEPTH, ProjectPlan, Slip,
 };
@@ -21,7 +22,7 @@ pub(super) struct GetDependencyGraphInput {
     pub(super) prerequisites: bool,
     pub(super) dependents: bool,
     pub(super) kinds: Vec<DependencyType>,
-    pub(super) diagram: Option<DiagramFormat>,
+    pub(super) diagram: Option<GraphFormat>,
 }
 
 impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraphInput {
@@ -38,7 +39,7 @@ impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraphInput {
         if kinds.is_empty() {
             kinds = DependencyType::ALL.to_vec();
         }
-        let diagram = diagram_format(&mut v, request.diagram_format);
+        let diagram = graph_format(&mut v, request.diagram_format);
         v.finish()?;
         let prerequisites = direction != Ok(pb::DependencyDirection::Dependents);
         let dependents = direction != Ok(pb::DependencyDirection::DependsOn);
@@ -50,7 +51,8 @@ impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraphInput {
 pub(super) struct GetPlanInput {
     pub(super) project_id: Uuid,
     pub(super) default_minutes: u64,
-    pub(super) diagram: Option<DiagramFormat>,
+    pub(super) diagram: Option<PlanFormat>,
+    pub(super) focus: Focus,
 }
 
 impl TryFrom<pb::GetPlanRequest> for GetPlanInput {
@@ -60,9 +62,11 @@ impl TryFrom<pb::GetPlanRequest> for GetPlanInput {
         let mut v = Violations::new();
         let project_id = v.uuid("project_id", &request.project_id);
         let default_minutes = default_minutes(&mut v, request.default_estimate);
-        let diagram = diagram_format(&mut v, request.diagram_format);
+        let start = v.optional_time("start_at", request.start_at).unwrap_or_else(Utc::now);
+        let diagram = plan_format(&mut v, request.diagram_format, start);
+        let focus = focus(&mut v, request.diagram_focus);
         v.finish()?;
-        Ok(Self { project_id, default_minutes, diagram })
+        Ok(Self { project_id, default_minutes, diagram, focus })
     }
 }
 
@@ -101,14 +105,37 @@ fn required_minutes(v: &mut Violations, field: &str, value: Option<Duration>) ->
     u64::try_from(given).unwrap_or_default()
 }
 
-fn diagram_format(v: &mut Violations, value: i32) -> Option<DiagramFormat> {
+fn graph_format(v: &mut Violations, value: i32) -> Option<GraphFormat> {
     match pb::DiagramFormat::try_from(value) {
         Ok(pb::DiagramFormat::Unspecified) => None,
-        Ok(pb::DiagramFormat::Mermaid) => Some(DiagramFormat::Mermaid),
-        Ok(pb::DiagramFormat::Dot) => Some(DiagramFormat::Dot),
+        Ok(pb::DiagramFormat::Mermaid) => Some(GraphFormat::Mermaid),
+        Ok(pb::DiagramFormat::Dot) => Some(GraphFormat::Dot),
+        Ok(pb::DiagramFormat::MermaidGantt) => {
+            v.add("diagram_format", "must be a flowchart: a Gantt chart shows a plan".to_owned());
+            None
+        }
         Err(_) => {
             v.add("diagram_format", format!("{value} is not a value of this enum"));
             None
+        }
+    }
+}
+
+/// Of work that starts at this time.
+fn plan_format(v: &mut Violations, value: i32, start: DateTime<Utc>) -> Option<PlanFormat> {
+    match value == i32::from(pb::DiagramFormat::MermaidGantt) {
+        true => Some(PlanFormat::Gantt(start)),
+        false => graph_format(v, value).map(PlanFormat::Graph),
+    }
+}
+
+fn focus(v: &mut Violations, value: i32) -> Focus {
+    match pb::DiagramFocus::try_from(value) {
+        Ok(pb::DiagramFocus::Unspecified) => Focus::Everything,
+        Ok(pb::DiagramFocus::CriticalPath) => Focus::CriticalPath,
+        Err(_) => {
+            v.add("diagram_focus", format!("{value} is not a value of this enum"));
+            Focus::Everything
         }
     }
 }
@@ -117,23 +144,33 @@ fn diagram_format(v: &mut Violations, value: i32) -> Option<DiagramFormat> {
 pub(super) fn dependency_graph(
     graph: &Graph,
     truncated: bool,
-    diagram: Option<DiagramFormat>,
+    diagram: Option<GraphFormat>,
 ) -> pb::DependencyGraph {
-    match diagram {
-        Some(format) => {
-            pb::DependencyGraph { truncated, diagram: draw(format, graph, &[]), ..Default::default() }
-        }
-        None => pb::DependencyGraph {
-            nodes: graph.nodes.iter().map(node).collect(),
-            edges: graph.edges.iter().map(edge).collect(),
+    if let Some(format) = diagram {
+        let Diagram { text, omitted_tasks, omitted_edges } = draw_graph(graph, format);
+        return pb::DependencyGraph {
             truncated,
-            diagram: String::new(),
-        },
+            diagram: text,
+            omitted_task_count: to_i32(omitted_tasks),
+            omitted_edge_count: to_i32(omitted_edges),
+            ..Default::default()
+        };
+    }
+    pb::DependencyGraph {
+        nodes: graph.nodes.iter().map(node).collect(),
+        edges: graph.edges.iter().map(edge).collect(),
+        truncated,
+        ..Default::default()
     }
 }
 
 /// Either the plan or a diagram of it.
-pub(super) fn plan(project_id: Uuid, plan: &ProjectPlan, diagram: Option<DiagramFormat>) -> pb::Plan {
+pub(super) fn plan(
+    project_id: Uuid,
+    plan: &ProjectPlan,
+    diagram: Option<PlanFormat>,
+    focus: Focus,
+) -> pb::Plan {
     let sums = pb::Plan {
         project_id: project_id.to_string(),
         finish: Some(duration(plan.schedule.finish)),
@@ -141,13 +178,19 @@ pub(super) fn plan(project_id: Uuid, plan: &ProjectPlan, diagram: Option<Diagram
         ..Default::default()
     };
     if let Some(format) = diagram {
-        return pb::Plan { diagram: draw(format, &plan.graph, &plan.schedule.critical_path), ..sums };
+        let Diagram { text, omitted_tasks, omitted_edges } = draw_plan(plan, format, focus);
+        return pb::Plan {
+            diagram: text,
+            omitted_task_count: to_i32(omitted_tasks),
+            omitted_edge_count: to_i32(omitted_edges),
+            ..sums
+        };
     }
     let planned = plan.graph.nodes.iter().zip(&plan.minutes).zip(&plan.schedule.times);
     pb::Plan {
         tasks: planned.map(|((task, minutes), times)| planned_task(task, *minutes, times)).collect(),
         edges: plan.graph.edges.iter().map(edge).collect(),
-        critical_path: plan.schedule.critical_path.iter().map(|task| index(*task)).collect(),
+        critical_path: plan.schedule.critical_path.iter().map(|task| to_i32(*task)).collect(),
         ..sums
     }
 }
@@ -192,14 +235,15 @@ fn node(task: &Option<GraphTask>) -> pb::GraphNode {
 
 fn edge(edge: &IndexedEdge) -> pb::GraphEdge {
     pb::GraphEdge {
-        dependent_index: index(edge.dependent),
-        prerequisite_index: index(edge.prerequisite),
+        dependent_index: to_i32(edge.dependent),
+        prerequisite_index: to_i32(edge.prerequisite),
         dependency_type: edge.kind.into(),
     }
 }
 
-fn index(index: usize) -> i32 {
-    i32::try_from(index).unwrap_or(i32::MAX)
+/// A position in a list, or a count.
+fn to_i32(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 fn duration(minutes: u64) -> Duration {
