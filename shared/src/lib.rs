@@ -52,11 +52,14 @@ mod database_metrics;
 pub mod error;
 pub mod etag;
 pub mod export;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz_targets;
 pub mod highlight;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod import;
 pub mod json;
+mod keyed_slots;
 pub mod keys;
 pub mod mail;
 pub mod migrate;

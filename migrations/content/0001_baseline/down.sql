@@ -9,7 +9,7 @@ DROP TABLE maintenance_runs, table_sizes, idempotency_keys, change_log_horizon, 
 DROP FUNCTION apply_project_access, purge_deleted_projects, is_member, project_of_upload, project_of_task_files, project_of_attachment,
     project_of_document, collect_garbage, cancel_upload, complete_upload, commit_part, register_part,
     list_project_documents, search_documents, update_document_search, document_search_vector, words_and_parts, parse_search_query,
-    parts_of_joined_words, delete_document_attachments,
+    parts_of_joined_words, folded_text, delete_document_attachments,
     insert_document_version, assign_document_version, maintenance_status, record_change, audit_trigger_function,
     current_project_id, current_user_id;
 DROP TEXT SEARCH CONFIGURATION all_words;

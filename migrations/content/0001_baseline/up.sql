@@ -454,16 +454,34 @@ RETURN (
     SELECT coalesce(string_agg(regexp_replace(m[1], '[^[:alnum:]]+', ' ', 'g'), ' '), '')
     FROM regexp_matches(content, '([[:alnum:]]+(?:[^[:alnum:][:space:]]+[[:alnum:]]+)+)', 'g') m);
 
--- The words of a text, followed by the parts of those that punctuation joins.
+-- A text as its letters are compared: without accents, without the forms of letters that only look different, as `ﬁ`, and
+-- without characters that take no room. Each sign of the scripts that write words without spaces, as Chinese, Japanese
+-- and Thai, is a word.
+CREATE FUNCTION folded_text(content text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN regexp_replace(
+    normalize(
+        regexp_replace(
+            replace(replace(normalize(content, NFKD), 'ß', 'ss'), 'ς', 'σ'),
+            '[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u00ad\u200b-\u200d\u2060\ufeff]', '', 'g'),
+        NFKC),
+    '([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])',
+    ' \1 ', 'g');
+
+-- The words of a text, followed by the parts of those that punctuation joins and by the words as they are compared.
 CREATE FUNCTION words_and_parts(content text) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
+DECLARE
+    words tsvector := to_tsvector('content.all_words', content);
 BEGIN
     IF content ~ '[[:alnum:]][^[:alnum:][:space:]]+[[:alnum:]]' THEN
-        RETURN to_tsvector('content.all_words', content)
-            || to_tsvector('content.all_words', content.parts_of_joined_words(content));
+        words := words || to_tsvector('content.all_words', content.parts_of_joined_words(content));
     END IF;
-    RETURN to_tsvector('content.all_words', content);
+    IF content ~ '[^\x01-\x7f]' THEN
+        words := words || to_tsvector('content.all_words', content.folded_text(content));
+    END IF;
+    RETURN words;
 END
 $$;
 
@@ -501,9 +519,17 @@ BEGIN
         words := websearch_to_tsquery('content.all_words', query);
     END IF;
     -- A condition that excludes words must not be weakened by an alternative.
-    IF query ~ '[[:alnum:]][^[:alnum:][:space:]]+[[:alnum:]]' AND query !~ '"|(^|[[:space:]])-' THEN
-        words := words
-            || websearch_to_tsquery('english', regexp_replace(query, '[^[:alnum:][:space:]]+', ' ', 'g'));
+    IF query !~ '"|(^|[[:space:]])-' THEN
+        IF query ~ '[[:alnum:]][^[:alnum:][:space:]]+[[:alnum:]]' THEN
+            words := words
+                || websearch_to_tsquery('english', regexp_replace(query, '[^[:alnum:][:space:]]+', ' ', 'g'));
+        END IF;
+        IF query ~ '[^\x01-\x7f]' THEN
+            words := words || websearch_to_tsquery('english', (
+                -- The signs of a word without spaces in their sequence.
+                SELECT string_agg(CASE lower(word) WHEN 'or' THEN word ELSE format('"%s"', folded_text(word)) END, ' ')
+                FROM regexp_split_to_table(query, '[[:space:]]+') word));
+        END IF;
     END IF;
     IF numnode(words) = 0 THEN
         RAISE EXCEPTION 'the text has no word to search for'

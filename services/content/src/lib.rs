@@ -14,6 +14,8 @@ mod documents;
 mod editing;
 mod export;
 mod feed;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz_targets;
 mod handler;
 mod import;
 mod page;

@@ -97,6 +97,19 @@ async fn joined_and_frequent_words_are_found() {
 }
 
 #[tokio::test]
+async fn words_are_found_in_every_form_and_script() {
+    let s = team().await;
+    s.mia.document(&s.project, "forms", "Ein Café in der Großen Straße").await;
+    s.mia.document(&s.project, "signs", "# 日本語の検索").await;
+    for (word, title) in
+        [("cafe\u{301}", "forms"), ("cafe strasse", "forms"), ("検索", "signs"), ("日本語", "signs")]
+    {
+        assert_eq!(titles(&s.gus, within(&s, word)).await, [title], "{word}");
+    }
+    assert!(titles(&s.gus, within(&s, "索検")).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_page_ends_before_marking_its_matches_takes_long() {
     let s = team().await;
     for number in 0..20 {

@@ -13,6 +13,8 @@ pub mod end_sessions;
 mod error_report;
 pub mod export;
 pub mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz_targets;
 pub mod health;
 pub mod help;
 pub mod import;

@@ -47,6 +47,7 @@ mod pipelining;
 mod project_deletion;
 mod reference;
 mod reflection;
+mod reserves;
 mod restoring;
 mod roles;
 mod scheduled_maintenance;

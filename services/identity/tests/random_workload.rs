@@ -321,7 +321,7 @@ fn with_long_deadline<T>(message: T) -> Request<T> {
 async fn concurrent_changes_of_one_account_do_not_deadlock() {
     let (mut suite, _) = harness()
         .start_with_latency(ROUND_TRIP, |options| {
-            options.database_pool_size = CONNECTIONS;
+            options.database_pool_size = 2 * CONNECTIONS;
             let own = options.own_mut::<IdentityOptions>();
             own.sessions.max_sessions_per_user = MAX_SESSIONS;
             own.keys.encryption_keys = Some(format!("{ENCRYPTION_KEYS},{FORMER_KEY}").as_str().into());

@@ -12,6 +12,8 @@ mod dependencies;
 mod export;
 mod facets;
 mod feed;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz_targets;
 mod graph;
 mod handler;
 mod history;

@@ -119,6 +119,35 @@ async fn words_that_punctuation_joins_are_found_by_their_parts() {
 }
 
 #[tokio::test]
+async fn words_are_found_in_every_form_and_script() {
+    let Team { olga, vic, project, .. } = &team().await;
+    let texts = [
+        ("Café, ﬁles", &["café", "cafe\u{301}", "cafe", "CAFÉ", "files", "ﬁles"][..]),
+        ("Große Straße", &["straße", "strasse", "STRASSE", "große strasse"]),
+        ("İstanbul", &["istanbul", "İSTANBUL", "ISTANBUL"]),
+        ("ΣΊΣΥΦΟΣ", &["σίσυφος", "σισυφος", "Σίσυφοσ"]),
+        ("日本語の検索", &["日本語", "検索", "検索 日本"]),
+        ("任务管理", &["任务", "管理", "任务管理"]),
+        ("ภาษาไทย", &["ไทย"]),
+        ("مَرْحَبًا بالعالم", &["مرحبا"]),
+        ("한국어 검색", &["한국어", "검색"]),
+        ("zero\u{200b}width", &["zerowidth", "zero", "width"]),
+        ("Ｆｕｌｌ ｗｉｄｔｈ", &["full", "full width"]),
+    ];
+    for (title, _) in texts {
+        olga.task(project, title).await;
+    }
+    for (title, words) in texts {
+        for word in words {
+            let found = titles(vic, within(project, word)).await;
+            assert!(found.contains(&title.to_owned()), "{word}: {found:?}");
+        }
+    }
+    assert!(titles(vic, within(project, "語日")).await.is_empty(), "the signs of a word have a sequence");
+    assert_eq!(titles(vic, within(project, "検索 or 任务")).await.len(), 2);
+}
+
+#[tokio::test]
 async fn frequent_words_are_found_when_there_are_no_others() {
     let Team { olga, vic, project, .. } = &team().await;
     for title in ["IT", "to do", "who", "the", "AT&T deal"] {

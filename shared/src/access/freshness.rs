@@ -76,7 +76,7 @@ impl FromStr for ConsistencyToken {
 }
 
 /// The tokens of a request; mostly none.
-fn tokens_of(headers: &HeaderMap) -> Result<Vec<ConsistencyToken>> {
+pub(crate) fn tokens_of(headers: &HeaderMap) -> Result<Vec<ConsistencyToken>> {
     let mut tokens = Vec::new();
     for value in headers.get_all(AT_LEAST_AS_FRESH) {
         let text = value.to_str().unwrap_or_default();

@@ -9,6 +9,8 @@ mod target;
 
 pub use authorizer::{AuthorizedTransaction, Authorizer, CreateClaim};
 pub use copies::{AccessCopies, MAX_FEED_SILENCE};
+#[cfg(any(test, fuzzing))]
+pub(crate) use freshness::tokens_of;
 pub use freshness::{AT_LEAST_AS_FRESH, CONSISTENCY_TOKEN, ConsistencyToken, MAX_TOKENS};
 pub use permissions::{PermissionExceptions, Permissions, permission_name};
 pub use target::AccessTarget;

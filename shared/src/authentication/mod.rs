@@ -38,7 +38,11 @@ pub use sessions::{
 pub use token::{API_TOKEN_PREFIX, SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
 
 use failure_limit::FailureLimit;
-use token::{Credentials, SESSION_INVALID};
+#[cfg(any(test, fuzzing))]
+pub(crate) use token::Credentials;
+#[cfg(not(any(test, fuzzing)))]
+use token::Credentials;
+use token::SESSION_INVALID;
 
 /// A caller that has passed authentication, and the token that was used.
 #[derive(Debug)]

@@ -49,7 +49,7 @@ pub fn token_hash(token: &str) -> TokenHash {
 
 /// What the `authorization` header carries (RFC 9110, section 11.6.2).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Credentials<'a> {
+pub(crate) enum Credentials<'a> {
     /// `Bearer dfs_…` or `Bearer dfa_…` (RFC 6750): the hash of a well-formed session or API token.
     Session(TokenHash),
     /// `Service …`: see [`service_identity`].
@@ -57,7 +57,7 @@ pub(super) enum Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    pub(super) fn parse(header: &'a str) -> Result<Self> {
+    pub(crate) fn parse(header: &'a str) -> Result<Self> {
         let (scheme, credentials) = header.split_once(' ').ok_or(SESSION_INVALID)?;
         if scheme.eq_ignore_ascii_case("bearer") && is_token(credentials) {
             Ok(Self::Session(token_hash(credentials)))

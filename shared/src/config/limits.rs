@@ -64,11 +64,13 @@ pub struct LimitOptions {
     #[arg(long, env = "DAFNCK_STALL_SECONDS", default_value_t = DEFAULT_STALL_SECONDS,
           value_parser = value_parser!(u32).range(1..))]
     pub stall_seconds: u32,
-    /// Connections at the same time; more are closed at once. Never more than the limit of open files leaves
+    /// Connections at the same time; more are closed at once. Never more than the limit of open files leaves. An eighth is
+    /// reserved for services and operators
     #[arg(long, env = "DAFNCK_MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS,
           value_parser = value_parser!(u32).range(1..))]
     pub max_connections: u32,
-    /// Connections of one address at the same time; does not count for `--trusted-proxies`
+    /// Connections of one address at the same time; does not count for `--trusted-proxies`, and services and operators
+    /// have more
     #[arg(long, env = "DAFNCK_MAX_CONNECTIONS_PER_PEER", default_value_t = DEFAULT_MAX_CONNECTIONS_PER_PEER,
           value_parser = value_parser!(u32).range(1..))]
     pub max_connections_per_peer: u32,
@@ -110,7 +112,7 @@ pub struct ShareLimits {
 }
 
 impl ShareLimits {
-    fn of(total: u64) -> Self {
+    pub(crate) fn of(total: u64) -> Self {
         let part = |divisor: u64| (total / divisor).max(1);
         let (per_peer, per_caller) = (part(PEER_DIVISOR), part(CALLER_DIVISOR));
         Self { total, reserved: total / CALLER_DIVISOR, per_peer, per_caller }

@@ -112,7 +112,7 @@ impl Database {
         &self,
         query: GatheredQuery<Columns>,
     ) -> Result<Vec<(usize, R)>> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.connection_for_several().await?;
         connection.uncertain = true;
         let rows = tokio::time::timeout(CALL_TIMEOUT, Columns::load(query, &connection)).await;
         let rows = rows.map_err(|_| Error::DeadlineExceeded)?;

@@ -16,6 +16,7 @@ mod gathered_query;
 mod gathered_reads;
 mod metrics;
 mod page_by_bytes;
+mod pool_places;
 mod prepared;
 mod slow_statements;
 mod transaction;
@@ -24,10 +25,11 @@ mod writable;
 
 use std::time::{Duration, Instant};
 
-use bb8::{Pool, PooledConnection};
+use bb8::Pool;
 use uuid::Uuid;
 
 use metrics::PoolMetrics;
+use pool_places::{PlacedConnection, PoolPlace, PoolPlaces};
 
 pub use connection::{Connection, ConnectionManager, connect, connect_with_options, wait_until_reachable};
 pub use diesel_async::AsyncPgConnection;
@@ -35,13 +37,14 @@ pub use errors::{Constraint, Rule, constraint_of, detail_of, explain};
 pub use gathered_query::{ColumnsOf, GatheredColumns, GatheredQuery};
 pub use gathered_reads::GatheredReads;
 pub use page_by_bytes::{PageByBytes, end_page_by_bytes};
+pub use pool_places::OutsideCall;
 pub use prepared::{PreparedQuery, TypedQuery};
 pub use transaction::{Transaction, literal};
 pub use url::DatabaseUrl;
 
 use crate::caller::Caller;
 use crate::config::{DEFAULT_SLOW_STATEMENT_MILLISECONDS, DatabaseOptions, Secret};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorReason, Result};
 use crate::server::MAX_STREAM_TIMEOUT;
 
 /// How long a call waits for a free connection, and a new connection may take.
@@ -51,10 +54,19 @@ const STATEMENT_TIMEOUT_MS: u64 = 30_000;
 /// How long a statement of background work may run: feeds, imports and deletions work in batches.
 const BACKGROUND_STATEMENT_TIMEOUT_MS: u64 = 60_000;
 
+/// After which time to retry when others from the same user or address hold all connections that these may have.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+const TOO_MANY_STATEMENTS: Error = Error::Exhausted {
+    reason: ErrorReason::Overloaded,
+    message: "other calls use the database for too long; try again later",
+    retry_after: RETRY_AFTER,
+};
+
 /// A pool of connections under one role.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool<ConnectionManager>,
+    places: PoolPlaces,
     metrics: PoolMetrics,
 }
 
@@ -89,7 +101,7 @@ impl Database {
             .queue_strategy(bb8::QueueStrategy::Lifo)
             .build_unchecked(manager);
         let metrics = PoolMetrics::of(&pool, &name, max_connections);
-        Ok(Self { pool, metrics })
+        Ok(Self { pool, places: PoolPlaces::of_pool(max_connections), metrics })
     }
 
     /// Begins a transaction on behalf of the caller.
@@ -162,9 +174,27 @@ impl Database {
         ))
     }
 
-    async fn connection(&self) -> Result<PooledConnection<'static, ConnectionManager>> {
+    async fn connection(&self) -> Result<PlacedConnection> {
+        self.connection_at(self.places.acquire()).await
+    }
+
+    /// For a statement of several calls.
+    async fn connection_for_several(&self) -> Result<PlacedConnection> {
+        self.connection_at(self.places.acquire_for_several()).await
+    }
+
+    async fn connection_at(&self, place: impl Future<Output = PoolPlace>) -> Result<PlacedConnection> {
         let asked = Instant::now();
-        let connection = self.pool.get_owned().await;
+        let connection = match tokio::time::timeout(CONNECTION_TIMEOUT, place).await {
+            Ok(place) => {
+                let connection = self.pool.get_owned().await;
+                connection.map(|connection| PlacedConnection { connection, _place: place })
+            }
+            Err(_) => {
+                self.metrics.record_wait(asked.elapsed(), false);
+                return Err(TOO_MANY_STATEMENTS);
+            }
+        };
         self.metrics.record_wait(asked.elapsed(), connection.is_ok());
         connection.map_err(|error| Error::unavailable("postgresql", error))
     }

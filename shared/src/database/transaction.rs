@@ -4,7 +4,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
 use std::time::Duration;
 
-use bb8::PooledConnection;
 use diesel::pg::Pg;
 use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::result::QueryResult;
@@ -15,7 +14,8 @@ use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::PreparedQuery;
-use super::connection::{Connection, ConnectionManager};
+use super::connection::Connection;
+use super::pool_places::PlacedConnection;
 use crate::error::{Error, Result};
 
 const COMMIT: &str = "COMMIT";
@@ -26,12 +26,12 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 /// A transaction. Dropping it without an end rolls it back.
 pub struct Transaction {
     /// Taken out at the end; see [`Transaction::drop`].
-    connection: Option<PooledConnection<'static, ConnectionManager>>,
+    connection: Option<PlacedConnection>,
 }
 
 impl Transaction {
     /// Sends the opening statements without waiting for their answer.
-    pub(super) fn begin(connection: PooledConnection<'static, ConnectionManager>, opening: &str) -> Self {
+    pub(super) fn begin(connection: PlacedConnection, opening: &str) -> Self {
         send(&connection, opening);
         Self { connection: Some(connection) }
     }
@@ -200,7 +200,7 @@ impl Deref for Transaction {
         reason = "ending a transaction consumes it, so nobody can hold an ended one"
     )]
     fn deref(&self) -> &AsyncPgConnection {
-        self.connection.as_deref().expect("an open transaction has a connection")
+        self.open().expect("an open transaction has a connection")
     }
 }
 

@@ -63,14 +63,7 @@ impl Admission {
             CallKind::Stream => &self.streams,
             CallKind::Probe => &self.probes,
         };
-        places.take(owner, 1).ok_or(Error::Exhausted {
-            reason: ErrorReason::Overloaded,
-            message: match owner {
-                Owner::Caller(_) => "too many of your calls are running; try again later",
-                Owner::Peer(_) | Owner::Principal => "the server is at its limit; try again later",
-            },
-            retry_after: OVERLOAD_RETRY_AFTER,
-        })
+        places.take(owner, 1).ok_or(overloaded(owner))
     }
 
     /// The resources of a call.
@@ -79,4 +72,13 @@ impl Admission {
         let bytes = BytesInFlight::new(self.bytes.clone(), owner);
         Ok(CallResources { places, bytes, failure: RequestFailure::default() })
     }
+}
+
+/// The refusal of a call for want of a place.
+pub(super) fn overloaded(owner: Owner) -> Error {
+    let message = match owner {
+        Owner::Caller(_) => "too many of your calls are running; try again later",
+        Owner::Peer(_) | Owner::Proxy | Owner::Principal => "the server is at its limit; try again later",
+    };
+    Error::Exhausted { reason: ErrorReason::Overloaded, message, retry_after: OVERLOAD_RETRY_AFTER }
 }

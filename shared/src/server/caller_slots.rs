@@ -1,14 +1,10 @@
 //! Limits how many costly calls one caller has running, so that it cannot take the processors and all connections to
 //! PostgreSQL.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use moka::future::Cache;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::shares::Owner;
-use crate::error::{Error, Result};
+use crate::keyed_slots::KeyedSlots;
 
 /// Costly calls that one user has running in a process. Further ones wait for these, up to their deadline.
 const MAX_RUNNING_PER_USER: usize = 2;
@@ -16,33 +12,20 @@ const MAX_RUNNING_PER_USER: usize = 2;
 const MAX_RUNNING_PER_PEER: usize = 1;
 /// Services and operators have many users behind them.
 const MAX_RUNNING_FOR_PRINCIPALS: usize = 16;
-/// How long a caller who asks for nothing is remembered: longer than any call waits.
-const IDLE_TIME: Duration = Duration::from_secs(60);
-/// Callers that are remembered.
-const MAX_CALLERS: u64 = 100_000;
 
 /// The slots of all callers.
-pub(super) struct CallerSlots(Cache<Owner, Arc<Semaphore>>);
-
-impl Default for CallerSlots {
-    fn default() -> Self {
-        Self(Cache::builder().max_capacity(MAX_CALLERS).time_to_idle(IDLE_TIME).build())
-    }
-}
+#[derive(Default)]
+pub(super) struct CallerSlots(KeyedSlots<Owner>);
 
 impl CallerSlots {
     /// Waits for a slot of this caller.
-    ///
-    /// # Errors
-    /// None in practice: slots are never closed.
-    pub(super) async fn acquire(&self, owner: Owner) -> Result<OwnedSemaphorePermit> {
+    pub(super) async fn acquire(&self, owner: Owner) -> Option<OwnedSemaphorePermit> {
         let max_running = match owner {
             Owner::Caller(_) => MAX_RUNNING_PER_USER,
-            Owner::Peer(_) => MAX_RUNNING_PER_PEER,
+            Owner::Peer(_) | Owner::Proxy => MAX_RUNNING_PER_PEER,
             Owner::Principal => MAX_RUNNING_FOR_PRINCIPALS,
         };
-        let slots = self.0.get_with(owner, async { Arc::new(Semaphore::new(max_running)) }).await;
-        slots.acquire_owned().await.map_err(Error::internal)
+        self.0.acquire(owner, max_running).await
     }
 }
 

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 use tower::ServiceExt as _;
 
+use super::connection_places::ConnectionPlace;
 use super::limits::{
     CONNECTION_AGE_GRACE, CONNECTION_WINDOW_BYTES, MAX_ERROR_RESET_STREAMS, MAX_HEADER_BYTES,
     MAX_PENDING_RESET_STREAMS, MAX_STREAMS_PER_CONNECTION, SEND_BUFFER_BYTES, STREAM_WINDOW_BYTES,
@@ -61,8 +62,8 @@ impl ConnectionServer {
         Self { builder, service, limits, grace: CONNECTION_AGE_GRACE, shutdown }
     }
 
-    /// Serves one connection to its end.
-    pub(super) async fn serve<Io>(&self, io: Io)
+    /// Serves one connection to its end. Its calls learn of its place.
+    pub(super) async fn serve<Io>(&self, io: Io, place: Arc<ConnectionPlace>)
     where
         Io: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
     {
@@ -71,6 +72,7 @@ impl ConnectionServer {
         let service = service_fn(move |mut request: Request<Incoming>| {
             has_called.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(info.clone());
+            request.extensions_mut().insert(place.clone());
             http.clone().oneshot(request)
         });
         let io = TokioIo::new(StalledWrites::new(io, self.limits.stall_timeout()));
@@ -159,6 +161,9 @@ mod tests {
     use tower::util::BoxCloneSyncService;
 
     use super::*;
+    use crate::config::ProxyOptions;
+    use crate::server::client_address::ClientAddress;
+    use crate::server::connection_places::ConnectionLimits;
 
     #[tokio::test]
     async fn an_old_connection_is_closed_after_its_grace_whatever_its_calls_do() {
@@ -167,10 +172,12 @@ mod tests {
         let server =
             ConnectionServer::new(BoxCloneSyncService::new(endless), &limits, CancellationToken::new());
         let server = ConnectionServer { grace: Duration::from_millis(200), ..server };
+        let places = ConnectionLimits::new(&limits, 1, ClientAddress::new(&ProxyOptions::default()));
+        let place = Arc::new(places.take([192, 0, 2, 1].into()).unwrap());
         let (ours, mut theirs) = tokio::io::duplex(1024);
         theirs.write_all(b"POST / HTTP/1.1\r\nhost: dafnck\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         let began = Instant::now();
-        tokio::time::timeout(Duration::from_secs(10), server.serve(ours)).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(10), server.serve(ours, place)).await.unwrap();
         assert!(began.elapsed() >= Duration::from_millis(1_200), "{:?}", began.elapsed());
     }
 }

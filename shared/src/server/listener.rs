@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 
-use super::client_address::ClientAddress;
 use super::connection::ConnectionServer;
-use super::shares::{Owner, Shares};
-use crate::config::{LimitOptions, ShareLimits};
+use super::connection_places::ConnectionLimits;
 use crate::tls::ServerTls;
 
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
@@ -49,45 +47,34 @@ pub(super) async fn accept(
             }
             None => break,
         };
+        let Ok(peer) = stream.peer_addr() else { continue };
         // One more than allowed is closed at once, without a word: even an answer would cost what is scarce.
-        let Some(place) = places.take(&stream) else { continue };
+        let Some(place) = places.take(peer.ip().to_canonical()).map(Arc::new) else { continue };
         let (server, tls) = (server.clone(), tls.clone());
         connections.spawn(async move {
-            match tls {
-                None => server.serve(stream).await,
-                Some(tls) => {
-                    if let Some(encrypted) = tls.handshake(stream).await {
-                        server.serve(encrypted).await;
+            let serve = async {
+                match tls {
+                    None => server.serve(stream, place.clone()).await,
+                    Some(tls) => {
+                        if let Some(encrypted) = tls.handshake(stream).await {
+                            server.serve(encrypted, place.clone()).await;
+                        }
                     }
                 }
+            };
+            tokio::select! {
+                () = serve => {}
+                () = place.lost() => {}
             }
-            drop(place);
         });
     }
     drop(incoming);
     while connections.join_next().await.is_some() {}
 }
 
-/// The connections that a server has, and that each address has.
-pub(super) struct ConnectionLimits {
-    shares: Shares,
-    clients: ClientAddress,
-}
-
-impl ConnectionLimits {
-    pub(super) fn new(limits: &LimitOptions, clients: ClientAddress) -> Self {
-        let allowed = open_files() / OPEN_FILES_DIVISOR;
-        let total = allowed.clamp(1, limits.max_connections.into());
-        let per_peer = limits.max_connections_per_peer.into();
-        Self { shares: Shares::new(ShareLimits { total, reserved: 0, per_peer, per_caller: 0 }), clients }
-    }
-
-    /// A proxy that we trust has the connections of many clients.
-    fn take(&self, stream: &TcpStream) -> Option<impl Send + use<>> {
-        let peer = stream.peer_addr().ok()?.ip().to_canonical();
-        let owner = if self.clients.trusts(peer) { Owner::Principal } else { Owner::peer(peer) };
-        self.shares.take(owner, 1)
-    }
+/// The connections for which this process has file descriptors.
+pub(super) fn allowed_connections() -> u64 {
+    open_files() / OPEN_FILES_DIVISOR
 }
 
 /// How many files this process may open, after it has raised its soft limit to the hard one.

@@ -7,9 +7,12 @@ mod caller_slots;
 mod client_address;
 mod codec_errors;
 mod connection;
+mod connection_places;
 mod cors;
 mod deadline;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz_targets;
 mod health;
 mod info;
 mod limits;
@@ -54,9 +57,9 @@ pub use reflection::INFRASTRUCTURE_SERVICES;
 
 use client_address::ClientAddress;
 use connection::ConnectionServer;
+use connection_places::ConnectionLimits;
 use health::Health;
 use info::ServerInfoHandler;
-use listener::ConnectionLimits;
 use reflection::{COMMON_PACKAGES, packages_of, services_in};
 use stack::Stack;
 
@@ -110,7 +113,7 @@ pub async fn serve(
     health.report_alive().await;
 
     let clients = ClientAddress::new(&parts.proxies);
-    let places = ConnectionLimits::new(&parts.limits, clients.clone());
+    let places = ConnectionLimits::new(&parts.limits, listener::allowed_connections(), clients.clone());
     let packages: Vec<String> = parts
         .services
         .iter()

@@ -19,6 +19,8 @@ pub(super) enum Owner {
     Principal,
     /// Everybody else, by address.
     Peer(IpAddr),
+    /// A proxy that we trust, for the connections of its clients.
+    Proxy,
     /// A user, whose share is also counted by address.
     Caller(Uuid),
 }
@@ -72,6 +74,11 @@ impl Shares {
 }
 
 impl Permit {
+    /// Who has it.
+    pub(super) fn owner(&self) -> Owner {
+        self.owner
+    }
+
     /// Changes the amount; returns whether the limits allow it.
     pub(super) fn resize(&mut self, amount: u64) -> bool {
         let mut used = self.shares.lock();
@@ -94,12 +101,12 @@ impl Usage {
     fn has_room(&self, limits: &ShareLimits, owner: Owner, more: u64) -> bool {
         let own = self.by_owner.get(&owner).copied().unwrap_or_default().saturating_add(more);
         let fits = self.total.saturating_add(more) <= limits.total;
+        let open_to_peers = limits.total.saturating_sub(limits.reserved);
+        let fits_for_peers = fits && self.by_peers.saturating_add(more) <= open_to_peers;
         match owner {
             Owner::Principal => fits,
-            Owner::Peer(_) => {
-                let open_to_peers = limits.total.saturating_sub(limits.reserved);
-                fits && own <= limits.per_peer && self.by_peers.saturating_add(more) <= open_to_peers
-            }
+            Owner::Peer(_) => fits_for_peers && own <= limits.per_peer,
+            Owner::Proxy => fits_for_peers,
             Owner::Caller(_) => own <= limits.per_caller,
         }
     }
@@ -108,7 +115,7 @@ impl Usage {
         let change = |counter: &mut u64| *counter = counter.saturating_sub(old).saturating_add(new);
         match owner {
             Owner::Principal => change(&mut self.total),
-            Owner::Peer(_) => {
+            Owner::Peer(_) | Owner::Proxy => {
                 change(&mut self.total);
                 change(&mut self.by_peers);
             }

@@ -13,16 +13,18 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use opentelemetry::Context;
 use opentelemetry::context::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tracing::{Instrument as _, Span};
 
-use super::admission::{Admission, CallKind, CallResources};
+use super::admission::{self, Admission, CallKind, CallResources};
 use super::body::{OpenCall, ReadDeadline};
 use super::caller_slots::CallerSlots;
 use super::client_address::ClientAddress;
+use super::connection_places::ConnectionPlace;
 use super::deadline::Deadline;
 use super::framing::Cardinality;
 use super::limits::{DRAIN_STREAMS_AFTER, MAX_INFRASTRUCTURE_MESSAGE_BYTES, MAX_MESSAGE_BYTES};
@@ -36,6 +38,7 @@ use proto::{MethodRule, MethodRules};
 use crate::authentication::{AuthenticatedCaller, Authentication, ConnectionSecurity};
 use crate::caller::{Caller, PeerAddress};
 use crate::config::LimitOptions;
+use crate::database::OutsideCall;
 use crate::error::Error;
 use crate::telemetry;
 
@@ -107,6 +110,8 @@ struct AdmittedCall {
     resources: CallResources,
     /// Of a stream: completes when the token that opened it no longer works.
     token_ended: Option<BoxFuture<'static, Error>>,
+    /// In which it is worked on, also while the answer is being sent.
+    context: Context,
 }
 
 /// A response, and what its call holds.
@@ -161,8 +166,9 @@ impl Stack {
 
         let answer = stack.catch_panic(method, deadline, &mut open.ending, request, next);
         match answer.with_context(context).instrument(span).await {
-            Ok((response, AdmittedCall { resources, token_ended })) => {
+            Ok((response, AdmittedCall { resources, token_ended, context })) => {
                 open.resources = Some(resources);
+                open.context = context;
                 if let Some(token_ended) = token_ended {
                     open.ending = open.ending.take().map(|ending| first_of(ending, token_ended));
                 }
@@ -212,17 +218,22 @@ impl Stack {
     async fn admit_call(&self, method: Method, mut request: Request, next: Next) -> AdmittedResponse {
         let peer = self.clients.of(peer_of(&request), request.headers());
         request.extensions_mut().insert(PeerAddress(peer));
-        let owner = match Authentication::claims_service(request.headers()) {
-            true => Owner::Principal,
-            false => Owner::peer(peer),
-        };
+        // Whether it is one is checked before anything else is done for it.
+        let is_of_principal = Authentication::claims_service(request.headers());
+        let owner = if is_of_principal { Owner::Principal } else { Owner::peer(peer) };
+        let connection = request.extensions().get::<Arc<ConnectionPlace>>().cloned();
+        let is_on_probation = connection.as_ref().is_some_and(|place| place.is_on_probation());
+        if is_on_probation && !is_of_principal && !matches!(method, Method::HealthCheck) {
+            return Err(admission::overloaded(owner).into());
+        }
         let rule = match method {
             Method::Unknown => return Err(Status::unimplemented("there is no such method")),
             // Tools must see the API before they sign in.
             Method::HealthCheck | Method::InfrastructureStream(_) => {
                 let resources = self.admission.begin(method.place_kind(), Owner::peer(peer))?;
                 let request = self.limit_body(method, request, &resources);
-                return Ok((next.run(request).await, AdmittedCall { resources, token_ended: None }));
+                let context = Context::current();
+                return Ok((next.run(request).await, AdmittedCall { resources, token_ended: None, context }));
             }
             Method::Ruled(rule) => rule,
         };
@@ -235,23 +246,29 @@ impl Stack {
             .admit(request.uri().path(), rule, request.headers(), peer, security_of(&request))
             .await?;
         let mut owner = owner;
-        if let Caller::User(session) = &caller {
-            owner = Owner::Caller(session.user_id);
-            resources.add(self.admission.take(method.place_kind(), owner)?);
+        match (&caller, &connection) {
+            (Caller::User(session), _) => {
+                owner = Owner::Caller(session.user_id);
+                resources.add(self.admission.take(method.place_kind(), owner)?);
+            }
+            (Caller::Service(_), Some(place)) => place.give_to_principal(),
+            (Caller::Service(_), None) | (Caller::Anonymous, _) => {}
         }
         // The rate limit after them, since it belongs to the caller.
         self.rate_limit.admit(&caller, peer)?;
         // Last, since it waits for the caller's other calls.
-        let _slot = if rule.is_costly { Some(self.costly.acquire(owner).await?) } else { None };
+        let _slot = if rule.is_costly { self.costly.acquire(owner).await } else { None };
+        let context = context_of(&caller, peer);
         request.extensions_mut().insert(caller);
         let request = self.limit_body(method, request, &resources);
+        let answer = next.run(request).with_context(context.clone());
         if !rule.is_streaming {
-            return Ok((next.run(request).await, AdmittedCall { resources, token_ended: None }));
+            return Ok((answer.await, AdmittedCall { resources, token_ended: None, context }));
         }
         // A stream ends with the token that opened it, also while it is still being sent to us.
         let mut token_ended = self.authentication.until_ended(token);
         tokio::select! {
-            answer = next.run(request) => Ok((answer, AdmittedCall { resources, token_ended: Some(token_ended) })),
+            answer = answer => Ok((answer, AdmittedCall { resources, token_ended: Some(token_ended), context })),
             error = &mut token_ended => Err(error.into()),
         }
     }
@@ -287,6 +304,17 @@ impl Stack {
             _ if path == HEALTH_WATCH => Method::InfrastructureStream(Cardinality::One),
             _ if INFRASTRUCTURE_SERVICES.contains(&service) => Method::InfrastructureStream(Cardinality::Any),
             _ => Method::Unknown,
+        }
+    }
+}
+
+/// The context in which a call is worked on.
+fn context_of(caller: &Caller, peer: IpAddr) -> Context {
+    match caller {
+        Caller::Service(_) => Context::current(),
+        Caller::Anonymous => Context::current_with_value(OutsideCall { peer, user: None }),
+        Caller::User(session) => {
+            Context::current_with_value(OutsideCall { peer, user: Some(session.user_id) })
         }
     }
 }

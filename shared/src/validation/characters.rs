@@ -11,8 +11,16 @@ pub(super) fn breaks_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Blanks, control characters and format characters, which a web address does not show, or which change how it looks.
+pub(super) fn is_hidden(c: char) -> bool {
+    const HIDDEN: GeneralCategoryGroup = GeneralCategoryGroup::Separator
+        .union(GeneralCategoryGroup::Control)
+        .union(GeneralCategoryGroup::Format);
+    HIDDEN.contains(CodePointMapData::<GeneralCategory>::new().get(c))
+}
+
 /// Whether a character shows by itself: it is no space, no control or format character, and no mark on another one.
-pub(super) fn is_visible(c: char) -> bool {
+pub fn is_visible(c: char) -> bool {
     const INVISIBLE: GeneralCategoryGroup = GeneralCategoryGroup::Separator
         .union(GeneralCategoryGroup::Mark)
         .union(GeneralCategoryGroup::Control)
@@ -75,6 +83,19 @@ mod tests {
             ['\n', '\u{7f}', '\u{85}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}']
         {
             assert!(!accepts(&format!("invoice{c}fdp.exe")), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn a_web_address_shows_where_it_leads() {
+        let accepts = |text: &str| {
+            let mut v = Violations::new();
+            v.optional_url("url", Some(text.to_owned()));
+            v.finish().is_ok()
+        };
+        assert!(accepts("https://example.org/größe?q=1#a") && accepts("http://bücher.example"));
+        for c in [' ', '\u{a0}', '\n', '\u{200b}', '\u{202e}', '\u{2066}', '\u{ad}', '\u{feff}'] {
+            assert!(!accepts(&format!("https://example.org/{c}gpj.exe")), "{c:?}");
         }
     }
 }

@@ -46,10 +46,13 @@ pub fn normal_email_prefix(text: &str) -> String {
 }
 
 /// A domain as DNS has it, in lower case: `bücher.example` is `xn--bcher-kva.example` (UTS 46, without transitional
-/// mapping). What is ASCII is taken as it is. `None` for what no domain can be.
+/// mapping). What is ASCII is taken as it is, if its encoded labels (`xn--…`) stand for something. `None` for what no domain
+/// can be.
 pub fn ascii_domain(domain: &str) -> Option<String> {
     if domain.is_ascii() {
-        return Some(domain.to_ascii_lowercase());
+        let domain = domain.to_ascii_lowercase();
+        let is_encoded = domain.split('.').any(|label| label.starts_with("xn--"));
+        return (!is_encoded || idna::domain_to_unicode(&domain).1.is_ok()).then_some(domain);
     }
     idna::domain_to_ascii_strict(domain).ok()
 }
@@ -112,6 +115,8 @@ mod tests {
             "olga@example.o",
             "olga@example.0rg",
             "olga@example.xn--",
+            "olga@xn--a.example",
+            "olga@xn--example-.org",
             "olga@example.xn--p1ai-",
             "ol ga@example.org",
             "olga@exa mple.org",

@@ -9,6 +9,7 @@ mod mask;
 mod project_key;
 mod time;
 
+pub use characters::is_visible;
 pub use email::{MAX_EMAIL_CHARS, ascii_domain, normal_email, normal_email_prefix, unicode_domain};
 pub use mask::{Mask, Populated};
 pub use project_key::{MAX_PROJECT_KEY_CHARS, is_project_key};
@@ -16,6 +17,7 @@ pub use time::{DurationRange, TimeRange};
 
 use std::collections::HashSet;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use prost_types::Struct;
 use serde_json::Value;
 use tonic_types::FieldViolation;
@@ -172,9 +174,7 @@ impl Violations {
     pub fn optional_url(&mut self, field: &str, value: Option<String>) -> Option<String> {
         let value = self.optional_text(field, value, 2048)?;
         let rest = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
-        let valid = rest.is_some_and(|rest| {
-            !rest.is_empty() && !value.contains(|c: char| c.is_whitespace() || c.is_control())
-        });
+        let valid = rest.is_some_and(|rest| !rest.is_empty() && !value.contains(characters::is_hidden));
         self.require(valid, field, "must be an http or https address");
         Some(value)
     }
@@ -269,9 +269,14 @@ impl Violations {
         known.into_iter().flatten().collect()
     }
 
-    /// Labels: at most [`MAX_TAGS`], each of 1 to [`MAX_TAG_CHARS`] characters; repeated ones are dropped.
+    /// Labels: at most [`MAX_TAGS`], each of 1 to [`MAX_TAG_CHARS`] characters, in the normal form NFC, so that equal looks
+    /// are equal tags; repeated ones are dropped.
     pub fn tags(&mut self, field: &str, tags: Vec<String>) -> Vec<String> {
-        let mut kept = self.items(field, tags, MAX_TAGS, |v, tag| v.line(field, tag, 1, MAX_TAG_CHARS));
+        let nfc = ComposingNormalizerBorrowed::new_nfc();
+        let mut kept = self.items(field, tags, MAX_TAGS, |v, tag| {
+            // Some letters have no single sign in that form, and make a tag longer.
+            v.line(field, nfc.normalize(&tag).into_owned(), 1, MAX_TAG_CHARS)
+        });
         let mut seen = HashSet::new();
         kept.retain(|tag| seen.insert(tag.clone()));
         kept
@@ -324,8 +329,8 @@ mod tests {
     #[test]
     fn violations_of_items_name_their_places() {
         let mut v = Violations::within("task.");
-        let tags = ["a", "", "a", " ", "b"].map(str::to_owned).to_vec();
-        assert_eq!(v.tags("tags", tags), ["a", "", " ", "b"]);
+        let tags = ["a", "", "a", " ", "e\u{301}", "\u{e9}"].map(str::to_owned).to_vec();
+        assert_eq!(v.tags("tags", tags), ["a", "", " ", "\u{e9}"]);
         v.uuids("ids", &["x".to_owned(), Uuid::nil().to_string(), "y".to_owned()], 2);
         v.known_items("kinds", &[1, 7], |value| (value < 7).then_some(value), "must be small");
         let fields: Vec<_> = v.found.iter().map(|violation| violation.field.as_str()).collect();

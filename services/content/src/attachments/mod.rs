@@ -19,6 +19,7 @@ use diesel::sql_types::Text;
 use diesel::{AsChangeset, Queryable, QueryableByName, Selectable};
 use serde_json::Value;
 use shared::etag::RowVersion;
+use shared::validation::is_visible;
 use uuid::Uuid;
 
 /// Longest file name, in characters.
@@ -127,14 +128,48 @@ impl AttachmentChange {
     }
 }
 
-/// A name to save a file under: the last component of a path, without control and invisible characters.
+/// A name to save a file under: the last component of a path, without control and invisible characters, and such that
+/// common systems take it (Windows: "Naming Files, Paths, and Namespaces").
 pub fn safe_filename(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name: String = last.chars().filter(|c| !c.is_control() && !is_invisible(*c)).collect();
-    match name.trim() {
-        "" | "." | ".." => DEFAULT_FILENAME.to_owned(),
-        name => name.to_owned(),
-    }
+    let shown = last.chars().filter(|c| !c.is_control() && !is_invisible(*c));
+    let name: String = shown.map(|c| if RESERVED_CHARS.contains(c) { '_' } else { c }).collect();
+    let name = not_a_device(name.trim_start().trim_end_matches(is_dropped_at_the_end));
+    let name = if name.len() <= MAX_SAFE_BYTES { name } else { not_a_device(&shorten(&name)) };
+    if name.chars().any(is_visible) { name } else { DEFAULT_FILENAME.to_owned() }
+}
+
+/// Characters that Windows takes for something else.
+const RESERVED_CHARS: &str = "<>:\"|?*";
+/// Names of devices in Windows, with any extension.
+const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
+/// Those that have a number.
+const NUMBERED_DEVICES: [&str; 2] = ["COM", "LPT"];
+/// What most file systems hold.
+const MAX_SAFE_BYTES: usize = 255;
+/// What a longer name is shortened to, and the longest extension that it keeps.
+const SHORTENED_BYTES: usize = 240;
+const MAX_EXTENSION_BYTES: usize = 16;
+
+fn is_dropped_at_the_end(c: char) -> bool {
+    c == '.' || c.is_whitespace()
+}
+
+fn not_a_device(name: &str) -> String {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_uppercase();
+    let is_number = |rest: &str| {
+        matches!(rest, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
+    };
+    let is_numbered = NUMBERED_DEVICES.iter().any(|device| stem.strip_prefix(device).is_some_and(is_number));
+    if is_numbered || DEVICES.contains(&stem.as_str()) { format!("_{name}") } else { name.to_owned() }
+}
+
+/// Shortens a name before its extension.
+fn shorten(name: &str) -> String {
+    let extension = name.rfind('.').map(|dot| name.split_at(dot).1);
+    let extension = extension.filter(|text| text.len() <= MAX_EXTENSION_BYTES).unwrap_or_default();
+    let (stem, _) = name.split_at(name.floor_char_boundary(SHORTENED_BYTES - extension.len()));
+    format!("{stem}{extension}").trim_end_matches(is_dropped_at_the_end).to_owned()
 }
 
 /// Characters that are not displayed or change the direction of others, so that a name may look like another one.
@@ -163,5 +198,39 @@ mod tests {
             ["invoice\u{202e}fdp.exe", "\u{202e}", "a\u{200b}b\u{2066}\u{2069}", "\u{feff}x\u{ad}y\u{2028}"];
         assert_eq!(names.map(safe_filename), ["invoicefdp.exe", "file", "ab", "xy"]);
         assert_eq!(safe_filename("größe 日本語 🎉.txt"), "größe 日本語 🎉.txt");
+    }
+
+    #[test]
+    fn safe_filename_can_be_saved_on_common_systems() {
+        let names = [
+            "nul",
+            "Con.txt",
+            "com1 .tar.gz",
+            "COM¹",
+            "lpt",
+            "nullable.rs",
+            "a: b?.txt",
+            "plan. . ",
+            "...",
+            "\u{2800}",
+        ];
+        let safe = names.map(safe_filename);
+        assert_eq!(
+            safe,
+            [
+                "_nul",
+                "_Con.txt",
+                "_com1 .tar.gz",
+                "_COM¹",
+                "lpt",
+                "nullable.rs",
+                "a_ b_.txt",
+                "plan",
+                "file",
+                "file"
+            ]
+        );
+        assert_eq!(safe_filename(&format!("{}.tar.gz", "ü".repeat(200))), format!("{}.gz", "ü".repeat(118)));
+        assert_eq!(safe_filename(&"日".repeat(255)).len(), 240);
     }
 }

@@ -58,7 +58,10 @@ pub fn apply(base: &str, edits: &[LineEdit]) -> Result<String, PatchError> {
     let (mut patched, mut at) = (String::with_capacity(base.len()), 0);
     for LineEdit { lines: range, text } in edits {
         if range.end > count {
-            return Err(PatchError::LineOutOfRange { line: range.end.max(range.start + 1), count });
+            return Err(PatchError::LineOutOfRange {
+                line: range.end.max(range.start.saturating_add(1)),
+                count,
+            });
         }
         if range.start < at {
             return Err(PatchError::Overlap { line: range.start + 1 });
@@ -100,7 +103,7 @@ pub fn apply_unified(base: &str, diff: &str) -> Result<String, PatchError> {
 
 fn require_line(lines: &Segments<'_>, index: usize, expected: &str) -> Result<(), PatchError> {
     match lines.get(index) {
-        None => Err(PatchError::LineOutOfRange { line: index + 1, count: lines.count() }),
+        None => Err(PatchError::LineOutOfRange { line: index.saturating_add(1), count: lines.count() }),
         Some(found) if found == expected => Ok(()),
         Some(found) => Err(PatchError::LineMismatch {
             line: index + 1,

@@ -125,7 +125,7 @@ pub fn check(kind: Kind, fields: Map<String, Value>) -> Result<(), String> {
     decode_dynamic(kind, fields).map(drop)
 }
 
-fn decode_dynamic(kind: Kind, fields: Map<String, Value>) -> Result<DynamicMessage, String> {
+pub(crate) fn decode_dynamic(kind: Kind, fields: Map<String, Value>) -> Result<DynamicMessage, String> {
     if fields.contains_key(NUMBER) {
         return Err(format!("unrecognized field name '{NUMBER}'"));
     }

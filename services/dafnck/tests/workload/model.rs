@@ -12,11 +12,12 @@ pub enum Role {
     Owner,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Project {
     pub is_public: bool,
     pub roles: BTreeMap<User, Role>,
     pub tasks: BTreeMap<String, Task>,
+    pub documents: BTreeMap<String, Document>,
 }
 
 #[derive(Debug, Default)]
@@ -25,6 +26,13 @@ pub struct Task {
     pub is_done: bool,
     /// The tasks that block it.
     pub depends_on: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+pub struct Document {
+    pub title: String,
+    /// The contents of all versions; the last one is that of the document.
+    pub versions: Vec<String>,
 }
 
 /// The state of a task, as its status says it.
@@ -36,12 +44,12 @@ pub enum State {
 }
 
 pub const OK: &str = "OK";
-const HIDDEN: &str = "NOT_FOUND RESOURCE_NOT_FOUND";
+pub const HIDDEN: &str = "NOT_FOUND RESOURCE_NOT_FOUND";
 const DENIED: &str = "PERMISSION_DENIED PERMISSION_MISSING";
 
 impl Project {
     pub fn of(owner: User, is_public: bool) -> Self {
-        Self { is_public, roles: [(owner, Role::Owner)].into(), tasks: BTreeMap::new() }
+        Self { is_public, roles: [(owner, Role::Owner)].into(), ..Self::default() }
     }
 
     pub fn is_visible(&self, user: User) -> bool {
@@ -110,6 +118,24 @@ impl Project {
             true => self.refusal(user, Role::Member).unwrap_or(OK),
             false => HIDDEN,
         }
+    }
+
+    pub fn create_document(&self, user: User) -> &'static str {
+        self.refusal(user, Role::Member).unwrap_or(OK)
+    }
+
+    /// An edit of another version than the newest replaces a line that another edit has replaced as well.
+    pub fn edit_document(&self, user: User, id: &str, base: usize) -> &'static str {
+        match self.refusal(user, Role::Member) {
+            Some(refusal) => refusal,
+            None if base < self.documents[id].versions.len() => "ABORTED EDIT_CONFLICT",
+            None => OK,
+        }
+    }
+
+    /// As with tasks.
+    pub fn delete_document(&self, user: User) -> &'static str {
+        self.refusal(user, Role::Owner).unwrap_or(OK)
     }
 
     /// Members are managed by admins and the owner.

@@ -16,14 +16,14 @@ use self::changes::change_in_the_end;
 use self::checker::{has_cycle, waits, wrongly_blocked};
 use crate::fixtures::*;
 
-/// Each writer has its own connection, so that all are in the database at once.
+/// Each writer has its own connection, so that all are in the database at once: one user has half of the pool.
 const WRITERS: u32 = 32;
 const STEPS: u64 = 12;
 const TASKS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_two_writers_create_no_cycle_and_no_deadlock() {
-    let suite = harness().start_with(|options| options.database_pool_size = WRITERS).await;
+    let suite = harness().start_with(|options| options.database_pool_size = 2 * WRITERS).await;
     let Team { mut suite, olga, project, .. } = team_on(suite).await;
     let mut tasks = Vec::new();
     for _ in 0..TASKS {

@@ -85,3 +85,55 @@ async fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     assert_eq!(limit.current, limit.maximum);
 }
+
+/// Opens connections that say nothing, until the server takes no more of each address.
+async fn exhaust(server: &RunningServer, addresses: impl Iterator<Item = u8>) -> Vec<TcpStream> {
+    let mut held = Vec::new();
+    for address in addresses {
+        for _ in 0..MAX_CONNECTIONS_PER_ADDRESS * 2 {
+            held.push(connect_from(server, &format!("127.0.0.{address}")).await);
+        }
+    }
+    held
+}
+
+const MAX_CONNECTIONS_PER_ADDRESS: u32 = 8;
+
+#[tokio::test]
+async fn connections_of_strangers_never_keep_out_services_and_operators() {
+    let limits = LimitOptions {
+        max_connections: 32,
+        max_connections_per_peer: MAX_CONNECTIONS_PER_ADDRESS,
+        ..LimitOptions::default()
+    };
+    let server = RunningServer::start_with(limits).await;
+    // The address of the services is among those that are exhausted.
+    let _held = exhaust(&server, 1..6).await;
+    let stranger = server.channel_from("127.0.0.9");
+    assert_eq!(outcome(stranger, OPEN_METHOD, EMPTY_MESSAGE.to_vec()).await, "ResourceExhausted OVERLOADED");
+    assert_ne!(server.health().await, 0, "the server does not say whether it is well");
+
+    let operator = ServiceSigner::new("operator", key_of("operator"));
+    let siblings = [server.siblings(), server.siblings_of(&operator)];
+    let call = async || {
+        for siblings in &siblings {
+            let mut client = siblings.server_info(Sibling::Project);
+            client.get_server_info(GetServerInfoRequest {}).await.unwrap();
+        }
+    };
+    call().await;
+    // More strangers come; the connections of services stay.
+    let _more = exhaust(&server, 10..14).await;
+    call().await;
+    assert!(server.ask("hello").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_connection_in_the_reserved_part_is_closed_unless_it_becomes_a_services() {
+    let limits = LimitOptions { max_connections: 8, max_connections_per_peer: 1, ..LimitOptions::default() };
+    let server = RunningServer::start_with(limits).await;
+    let mut held = connect_from(&server, "127.0.0.2").await;
+    let mut on_probation = connect_from(&server, "127.0.0.2").await;
+    until_closed(&mut on_probation).await;
+    assert!(held.read(&mut [0; 1]).now_or_never().is_none(), "the connection within the limit is closed");
+}
