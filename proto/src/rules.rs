@@ -141,7 +141,8 @@ mod tests {
         for (path, rule) in MethodRules::suite().iter() {
             let Some(scope) = &rule.scope else { continue };
             let (resource, verb) = scope.split_once(':').unwrap();
-            let resources = ["account", "users", "projects", "members", "tasks", "documents", "attachments"];
+            let resources =
+                ["account", "users", "projects", "members", "tasks", "documents", "attachments", "comments"];
             assert!(resources.contains(&resource), "{path}: {scope}");
             assert_eq!(verb, if rule.is_reading { "read" } else { "write" }, "{path}");
         }

@@ -1,5 +1,5 @@
--- The content service's schema: documents, their versions and search, files and their bytes, and a copy of who may
--- access which project.
+-- The content service's schema: documents, their versions and search, files and their bytes, comments, and a copy of who
+-- may access which project.
 
 -- == Roles ==
 
@@ -153,6 +153,70 @@ CREATE TABLE document_search (
     search_vector TSVECTOR NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05);
 
+-- Comments on tasks, documents and projects. A deleted comment keeps its row without text, so that its replies stay.
+CREATE TABLE comments (
+    id UUID PRIMARY KEY,
+    -- For row-level security; of the entity.
+    project_id UUID NOT NULL,
+    entity_type TEXT NOT NULL CONSTRAINT chk_comment_entity_type
+        CHECK (entity_type IN ('task', 'document', 'project')),
+    entity_id UUID NOT NULL,
+    -- The comment that this one replies to. The foreign key makes a reply one on the same entity.
+    parent_id UUID,
+    author_id UUID NOT NULL,
+    content TEXT NOT NULL,
+    mentioned_user_ids UUID[] DEFAULT '{}' NOT NULL,
+    -- Number of the content; 0 of a deleted comment.
+    version INTEGER DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    -- When the content was written.
+    edited_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    resolved_at TIMESTAMP WITH TIME ZONE,
+    resolver_id UUID,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    -- The range of a document that the comment is about: the version, the first character from 0, the one after the last,
+    -- and the beginning of its text. Moved to newer versions until one does not have the text.
+    anchor_version INTEGER,
+    anchor_start INTEGER,
+    anchor_end INTEGER,
+    anchor_quote TEXT,
+    anchor_outdated BOOLEAN DEFAULT FALSE NOT NULL,
+    CONSTRAINT uq_comments_entity UNIQUE (id, project_id, entity_type, entity_id),
+    CONSTRAINT fk_comments_parent_id FOREIGN KEY (parent_id, project_id, entity_type, entity_id)
+        REFERENCES comments (id, project_id, entity_type, entity_id) ON DELETE CASCADE,
+    CONSTRAINT chk_comment_anchor CHECK (num_nulls(anchor_version, anchor_start, anchor_end, anchor_quote) = 0
+        OR num_nonnulls(anchor_version, anchor_start, anchor_end, anchor_quote) = 0 AND NOT anchor_outdated),
+    CONSTRAINT chk_comment_resolved CHECK ((resolved_at IS NULL) = (resolver_id IS NULL)),
+    CONSTRAINT chk_comment_reply_resolved CHECK (parent_id IS NULL OR resolved_at IS NULL),
+    CONSTRAINT chk_comment_deleted
+        CHECK ((deleted_at IS NOT NULL) = (content = '') AND (deleted_at IS NOT NULL) = (version = 0))
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05);
+
+-- The earlier contents of comments, with the number and the time that each had.
+CREATE TABLE comment_versions (
+    comment_id UUID NOT NULL REFERENCES comments(id) ON DELETE CASCADE,
+    version_number INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (comment_id, version_number)
+);
+
+CREATE TABLE comment_reactions (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    comment_id UUID NOT NULL,
+    -- Those of the comment, for row-level security and for feeds.
+    project_id UUID NOT NULL,
+    entity_type TEXT NOT NULL,
+    entity_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    emoji TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT uq_comment_reactions UNIQUE (comment_id, emoji, user_id),
+    CONSTRAINT fk_comment_reactions_comment_id FOREIGN KEY (comment_id, project_id, entity_type, entity_id)
+        REFERENCES comments (id, project_id, entity_type, entity_id) ON DELETE CASCADE
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
+
 -- The copy of who may access which project, fed by the project service. A higher revision replaces a lower one. A
 -- deleted project keeps its row, so that an older state that arrives late does not restore it. A new snapshot begins by
 -- setting all revisions to 0, so that it replaces everything, and ends by marking the projects that it does not contain
@@ -165,7 +229,7 @@ CREATE TABLE project_access (
     status TEXT NOT NULL CONSTRAINT chk_status CHECK (status IN ('active', 'completed', 'archived', 'cancelled'))
 );
 
--- Deleted projects whose documents and attachments are still there.
+-- Deleted projects whose documents, attachments and comments are still there.
 CREATE TABLE projects_to_purge (
     project_id UUID PRIMARY KEY
 );
@@ -263,6 +327,11 @@ CREATE INDEX idx_stored_parts_upload_id ON stored_parts (upload_id, position) WH
 CREATE UNIQUE INDEX idx_stored_parts_blob_id ON stored_parts (blob_id, position) WHERE blob_id IS NOT NULL;
 CREATE INDEX idx_stored_parts_garbage ON stored_parts (changed_at) WHERE state = 'garbage';
 CREATE INDEX idx_document_search_vector ON document_search USING GIN (search_vector);
+-- The pages of a list are index scans in either direction.
+CREATE INDEX idx_comments_entity ON comments (entity_type, entity_id, created_at, id);
+CREATE INDEX idx_comments_project_id ON comments (project_id);
+CREATE INDEX idx_comments_anchored ON comments (entity_id) WHERE anchor_version IS NOT NULL AND NOT anchor_outdated;
+CREATE INDEX idx_comments_parent_id ON comments (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX idx_project_access_members_user_id ON project_access_members (user_id);
 CREATE INDEX idx_change_log_entity ON change_log (entity, entity_id);
 CREATE INDEX idx_change_log_changed_at ON change_log USING brin (changed_at);
@@ -375,6 +444,11 @@ CREATE TRIGGER file_attachments_updated_at_trigger
     FOR EACH ROW WHEN (current_setting('app.keep_dates', true) IS DISTINCT FROM 'on')
     EXECUTE FUNCTION audit_trigger_function();
 
+CREATE TRIGGER comments_updated_at_trigger
+    BEFORE UPDATE ON comments
+    FOR EACH ROW WHEN (current_setting('app.keep_dates', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION audit_trigger_function();
+
 CREATE TRIGGER documents_change_trigger
     AFTER INSERT OR UPDATE OR DELETE ON documents
     FOR EACH ROW EXECUTE FUNCTION record_change('project_id', 'content');
@@ -383,6 +457,12 @@ CREATE TRIGGER document_versions_change_trigger
     FOR EACH ROW EXECUTE FUNCTION record_change('', 'content');
 CREATE TRIGGER file_attachments_change_trigger
     AFTER INSERT OR UPDATE OR DELETE ON file_attachments
+    FOR EACH ROW EXECUTE FUNCTION record_change('project_id');
+CREATE TRIGGER comments_change_trigger
+    AFTER INSERT OR UPDATE OR DELETE ON comments
+    FOR EACH ROW EXECUTE FUNCTION record_change('project_id', 'content', 'anchor_quote');
+CREATE TRIGGER comment_reactions_change_trigger
+    AFTER INSERT OR UPDATE OR DELETE ON comment_reactions
     FOR EACH ROW EXECUTE FUNCTION record_change('project_id');
 
 -- Versions. These triggers are skipped without a current user: the worker writes versions itself.
@@ -426,17 +506,91 @@ CREATE TRIGGER documents_next_version_trigger
     FOR EACH ROW WHEN (current_user_id() IS NOT NULL AND NEW.version <> OLD.version)
     EXECUTE FUNCTION insert_document_version();
 
--- Attachments are deleted with their document; the worker finds their files through the change log.
-CREATE FUNCTION delete_document_attachments() RETURNS trigger
+-- Attachments and comments are deleted with their document; the worker finds the files of attachments through the change
+-- log.
+CREATE FUNCTION delete_of_document() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
 BEGIN
     DELETE FROM file_attachments WHERE entity_type = 'document' AND entity_id = OLD.id;
+    DELETE FROM comments WHERE entity_type = 'document' AND entity_id = OLD.id;
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER documents_attachments_trigger
-    AFTER DELETE ON documents FOR EACH ROW EXECUTE FUNCTION delete_document_attachments();
+CREATE TRIGGER documents_deletion_trigger
+    AFTER DELETE ON documents FOR EACH ROW EXECUTE FUNCTION delete_of_document();
+
+-- Comments
+
+-- A reply has no replies.
+CREATE FUNCTION validate_comment() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM comments c WHERE c.id = NEW.parent_id AND c.parent_id IS NOT NULL) THEN
+        RAISE EXCEPTION 'a reply has no replies'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'chk_comment_parent';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER comments_validation_trigger
+    BEFORE INSERT OR UPDATE OF parent_id ON comments
+    FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION validate_comment();
+
+-- Another content is another version, and deleting a comment deletes all that was written.
+CREATE FUNCTION assign_comment_version() RETURNS trigger
+LANGUAGE plpgsql SET search_path = content, pg_temp
+AS $$
+BEGIN
+    IF NEW.deleted_at IS NOT NULL THEN
+        NEW.content := '';
+        NEW.mentioned_user_ids := '{}';
+        NEW.version := 0;
+        NEW.anchor_version := NULL;
+        NEW.anchor_start := NULL;
+        NEW.anchor_end := NULL;
+        NEW.anchor_quote := NULL;
+        NEW.anchor_outdated := FALSE;
+    ELSIF NEW.content IS DISTINCT FROM OLD.content THEN
+        NEW.version := OLD.version + 1;
+        NEW.edited_at := now();
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER comments_version_trigger
+    BEFORE UPDATE OF content, deleted_at ON comments FOR EACH ROW EXECUTE FUNCTION assign_comment_version();
+
+-- Keeps the earlier content, or none of a deleted comment.
+CREATE FUNCTION keep_comment_version() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+BEGIN
+    IF NEW.deleted_at IS NOT NULL THEN
+        DELETE FROM comment_versions WHERE comment_id = NEW.id;
+        DELETE FROM comment_reactions WHERE comment_id = NEW.id;
+    ELSE
+        INSERT INTO comment_versions (comment_id, version_number, content, created_at)
+        VALUES (OLD.id, OLD.version, OLD.content, OLD.edited_at);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER comments_history_trigger
+    AFTER UPDATE OF content, deleted_at ON comments
+    FOR EACH ROW WHEN (NEW.version <> OLD.version) EXECUTE FUNCTION keep_comment_version();
+
+-- Those of these users who may read a project, in the same order.
+CREATE FUNCTION readers_among(project uuid, users uuid[]) RETURNS uuid[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+    SELECT coalesce(array_agg(u.id ORDER BY u.place), '{}')
+    FROM unnest(users) WITH ORDINALITY u(id, place)
+    JOIN project_access a ON a.project_id = project AND NOT a.deleted
+    WHERE a.visibility <> 'private'
+        OR EXISTS (SELECT 1 FROM project_access_members m WHERE m.project_id = project AND m.user_id = u.id)
+$$;
 
 -- Search
 
@@ -484,6 +638,8 @@ BEGIN
     RETURN words;
 END
 $$;
+
+CREATE INDEX idx_comments_words ON comments USING GIN (words_and_parts(content));
 
 -- The title has a higher weight (A) than the content (D). A content with more different words than a tsvector can hold
 -- (1 MiB) is indexed by its beginning.
@@ -560,18 +716,19 @@ CREATE TRIGGER documents_search_update_trigger
     FOR EACH ROW WHEN (NEW.title IS DISTINCT FROM OLD.title OR NEW.content IS DISTINCT FROM OLD.content)
     EXECUTE FUNCTION update_document_search();
 
--- The projects whose documents the caller may read: what the policies ask, and the permission `document_read`, which a
--- member may have lost.
+-- The projects that the caller may read, as the policies ask, and whether their documents and comments are among what
+-- the caller may read: a member may have lost the permission.
 CREATE VIEW readable_project_access AS
-    SELECT a.project_id
+    SELECT a.project_id,
+        (m.permissions -> 'document_read') IS DISTINCT FROM 'false'::jsonb AS reads_documents,
+        (m.permissions -> 'comment_read') IS DISTINCT FROM 'false'::jsonb AS reads_comments
     FROM project_access a
     LEFT JOIN project_access_members m ON m.project_id = a.project_id AND m.user_id = current_user_id()
     WHERE NOT a.deleted
         AND current_user_id() IS NOT NULL
         AND (a.visibility = 'public'
             OR (a.visibility = 'internal' AND current_user_id() <> '00000000-0000-0000-0000-000000000000')
-            OR m.user_id IS NOT NULL)
-        AND (m.permissions -> 'document_read') IS DISTINCT FROM 'false'::jsonb;
+            OR m.user_id IS NOT NULL);
 
 -- The ids of matching documents that the caller may read, in these projects or in all if NULL. Under row-level security
 -- PostgreSQL would not use the index, because the operator is not leakproof. So this function reads as the owner,
@@ -582,7 +739,33 @@ AS $$
     SELECT s.document_id FROM document_search s
     WHERE s.search_vector @@ query
         AND s.project_id IN (
-            SELECT r.project_id FROM readable_project_access r WHERE projects IS NULL OR r.project_id = ANY (projects))
+            SELECT r.project_id FROM readable_project_access r
+            WHERE r.reads_documents AND (projects IS NULL OR r.project_id = ANY (projects)))
+$$;
+
+-- As `search_documents`, of comments.
+CREATE FUNCTION search_comments(query tsquery, projects uuid[]) RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 1000 SET search_path = content, pg_temp
+AS $$
+    SELECT c.id FROM comments c
+    WHERE words_and_parts(c.content) @@ query
+        AND c.project_id IN (
+            SELECT r.project_id FROM readable_project_access r
+            WHERE r.reads_comments AND (projects IS NULL OR r.project_id = ANY (projects)))
+$$;
+
+-- How many comments each entity has, without deleted ones, and how many of them begin an open thread; 0 for one that the
+-- caller may not read.
+CREATE FUNCTION count_comments(entity_types text[], entity_ids uuid[])
+RETURNS TABLE (place integer, comment_count integer, open_count integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+    SELECT e.place::integer, count(r.project_id)::integer,
+        (count(r.project_id) FILTER (WHERE c.parent_id IS NULL AND c.resolved_at IS NULL))::integer
+    FROM unnest(entity_types, entity_ids) WITH ORDINALITY e(entity_type, entity_id, place)
+    LEFT JOIN comments c ON c.entity_type = e.entity_type AND c.entity_id = e.entity_id AND c.deleted_at IS NULL
+    LEFT JOIN readable_project_access r ON r.project_id = c.project_id AND r.reads_comments
+    GROUP BY e.place ORDER BY e.place
 $$;
 
 -- The ids of up to `max_documents` documents of one project that the caller may read, in the order `created`, `updated` or
@@ -606,7 +789,7 @@ DECLARE
     -- Compared with 0: the first page has the documents at its position, a later one only those behind it.
     from_side integer := CASE WHEN after_id IS NOT NULL THEN 0 WHEN descending THEN 1 ELSE -1 END;
 BEGIN
-    PERFORM 1 FROM readable_project_access r WHERE r.project_id = project;
+    PERFORM 1 FROM readable_project_access r WHERE r.project_id = project AND r.reads_documents;
     IF NOT FOUND THEN
         RETURN;
     END IF;
@@ -781,7 +964,7 @@ $$;
 
 -- Project access
 
--- The projects of documents, attachments and uploads, for any caller: the service needs them to find out whether its
+-- The projects of documents, attachments, comments and uploads, for any caller: the service needs them to find out whether its
 -- copy of that project's access is recent enough.
 CREATE FUNCTION project_of_document(document_uuid uuid) RETURNS uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
@@ -793,11 +976,18 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
     SELECT f.project_id FROM file_attachments f WHERE f.id = attachment_uuid
 $$;
--- Of a task, which another service stores, by its attachments.
-CREATE FUNCTION project_of_task_files(task_uuid uuid) RETURNS uuid
+CREATE FUNCTION project_of_comment(comment_uuid uuid) RETURNS uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
-    SELECT f.project_id FROM file_attachments f WHERE f.entity_type = 'task' AND f.entity_id = task_uuid LIMIT 1
+    SELECT c.project_id FROM comments c WHERE c.id = comment_uuid
+$$;
+-- Of a task, which another service stores, by its attachments and comments.
+CREATE FUNCTION project_of_known_task(task_uuid uuid) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+    SELECT coalesce(
+        (SELECT f.project_id FROM file_attachments f WHERE f.entity_type = 'task' AND f.entity_id = task_uuid LIMIT 1),
+        (SELECT c.project_id FROM comments c WHERE c.entity_type = 'task' AND c.entity_id = task_uuid LIMIT 1))
 $$;
 -- Only for the uploader and for the worker.
 CREATE FUNCTION project_of_upload(upload_uuid uuid) RETURNS uuid
@@ -814,7 +1004,7 @@ AS $$
     SELECT EXISTS (SELECT 1 FROM project_access_members m WHERE m.project_id = project AND m.user_id = who)
 $$;
 
--- Deletes up to `max_rows` attachments and documents of deleted projects, and returns how many.
+-- Deletes up to `max_rows` attachments, comments and documents of deleted projects, and returns how many.
 CREATE FUNCTION purge_deleted_projects(max_rows integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
@@ -828,6 +1018,10 @@ BEGIN
     END IF;
     gone := ARRAY(SELECT f.id FROM file_attachments f WHERE f.project_id = project LIMIT max_rows);
     DELETE FROM file_attachments f WHERE f.id = ANY (gone);
+    IF cardinality(gone) = 0 THEN
+        gone := ARRAY(SELECT c.id FROM comments c WHERE c.project_id = project LIMIT max_rows);
+        DELETE FROM comments c WHERE c.id = ANY (gone);
+    END IF;
     IF cardinality(gone) = 0 THEN
         gone := ARRAY(SELECT d.id FROM documents d WHERE d.project_id = project LIMIT max_rows);
         DELETE FROM documents d WHERE d.id = ANY (gone);
@@ -936,6 +1130,9 @@ ALTER TABLE file_attachments ENABLE ROW LEVEL SECURITY;
 ALTER TABLE uploads ENABLE ROW LEVEL SECURITY;
 ALTER TABLE stored_parts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE document_search ENABLE ROW LEVEL SECURITY;
+ALTER TABLE comments ENABLE ROW LEVEL SECURITY;
+ALTER TABLE comment_versions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE comment_reactions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE projects_to_purge ENABLE ROW LEVEL SECURITY;
 
 -- Whoever may read a project sees its documents and attachments; members change them.
@@ -976,6 +1173,30 @@ CREATE POLICY version_insert_policy ON document_versions FOR INSERT TO applicati
                 WHERE d.id = document_id AND m.user_id = current_user_id())
     );
 
+-- Whoever may read a project sees its comments with their versions and reactions; members write comments and react as
+-- themselves. Nobody deletes a comment: it loses its content.
+CREATE POLICY comment_access_policy ON comments FOR SELECT TO application_role
+    USING (CASE WHEN project_id = (SELECT current_project_id())
+        THEN (SELECT EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = current_project_id()))
+        ELSE EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = comments.project_id) END);
+CREATE POLICY comment_insert_policy ON comments FOR INSERT TO application_role
+    WITH CHECK (author_id = current_user_id()
+        AND EXISTS (SELECT 1 FROM project_access_members m
+                    WHERE m.project_id = comments.project_id AND m.user_id = current_user_id()));
+CREATE POLICY comment_update_policy ON comments FOR UPDATE TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = comments.project_id AND m.user_id = current_user_id()));
+CREATE POLICY comment_version_access_policy ON comment_versions FOR SELECT TO application_role
+    USING (EXISTS (SELECT 1 FROM comments c WHERE c.id = comment_id));
+CREATE POLICY reaction_access_policy ON comment_reactions FOR SELECT TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = comment_reactions.project_id));
+CREATE POLICY reaction_insert_policy ON comment_reactions FOR INSERT TO application_role
+    WITH CHECK (user_id = current_user_id()
+        AND EXISTS (SELECT 1 FROM project_access_members m
+                    WHERE m.project_id = comment_reactions.project_id AND m.user_id = current_user_id()));
+CREATE POLICY reaction_delete_policy ON comment_reactions FOR DELETE TO application_role
+    USING (user_id = current_user_id());
+
 -- An upload is visible to its uploader while they are a member, and its parts with it; the parts of a blob to whoever
 -- sees an attachment of it. Blobs are visible to no request.
 CREATE POLICY upload_policy ON uploads FOR ALL TO application_role
@@ -991,6 +1212,9 @@ CREATE POLICY part_access_policy ON stored_parts FOR SELECT TO application_role
 CREATE POLICY document_worker_policy ON documents FOR ALL TO content_worker USING (TRUE);
 CREATE POLICY attachment_worker_policy ON file_attachments FOR ALL TO content_worker USING (TRUE);
 CREATE POLICY version_worker_policy ON document_versions FOR ALL TO content_worker USING (TRUE);
+CREATE POLICY comment_worker_policy ON comments FOR ALL TO content_worker USING (TRUE);
+CREATE POLICY comment_version_worker_policy ON comment_versions FOR ALL TO content_worker USING (TRUE);
+CREATE POLICY reaction_worker_policy ON comment_reactions FOR ALL TO content_worker USING (TRUE);
 CREATE POLICY upload_worker_policy ON uploads FOR ALL TO content_worker USING (TRUE);
 CREATE POLICY blob_worker_policy ON blobs FOR ALL TO content_worker USING (TRUE);
 CREATE POLICY part_worker_policy ON stored_parts FOR ALL TO content_worker USING (TRUE);
@@ -1011,15 +1235,24 @@ GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status
 GRANT SELECT, INSERT, UPDATE, DELETE ON documents TO content_service;
 GRANT SELECT, INSERT, UPDATE (filename, metadata), DELETE ON file_attachments TO content_service;
 GRANT SELECT, INSERT ON document_versions, uploads TO content_service;
+GRANT SELECT, INSERT, UPDATE (content, mentioned_user_ids, resolved_at, resolver_id, deleted_at) ON comments
+    TO content_service;
+GRANT SELECT ON comment_versions TO content_service;
+GRANT SELECT, INSERT, DELETE ON comment_reactions TO content_service;
 GRANT SELECT ON stored_parts, document_search, project_access, project_access_members TO content_service;
 GRANT EXECUTE ON FUNCTION parse_search_query(text), search_documents(tsquery, uuid[]),
     list_project_documents(uuid, text, boolean, text, uuid, integer), is_member(uuid, uuid),
+    search_comments(tsquery, uuid[]), count_comments(text[], uuid[]), readers_among(uuid, uuid[]),
+    words_and_parts(text), parts_of_joined_words(text),
     gather_documents(uuid[], text[], uuid[]) TO content_service;
 
 -- The worker follows the project service, imports and exports, and collects garbage.
 GRANT SELECT, INSERT, UPDATE, DELETE ON documents, uploads TO content_worker;
 GRANT SELECT, INSERT, DELETE ON file_attachments TO content_worker;
-GRANT SELECT, INSERT ON document_versions TO content_worker;
+GRANT SELECT, INSERT, UPDATE (anchor_version, anchor_start, anchor_end, anchor_outdated), DELETE ON comments
+    TO content_worker;
+GRANT SELECT, INSERT ON document_versions, comment_versions, comment_reactions TO content_worker;
+GRANT EXECUTE ON FUNCTION words_and_parts(text), parts_of_joined_words(text) TO content_worker;
 GRANT SELECT, UPDATE, DELETE ON blobs, stored_parts TO content_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON project_access, project_access_members, feed_positions TO content_worker;
 GRANT SELECT, INSERT ON projects_to_purge TO content_worker;
@@ -1030,5 +1263,5 @@ GRANT EXECUTE ON FUNCTION
     register_part(uuid, uuid, text, bigint, timestamptz),
     commit_part(uuid, uuid, bigint, bigint, bytea, text, timestamptz, timestamptz, uuid, text),
     complete_upload(uuid, bigint, text, timestamptz), cancel_upload(uuid, timestamptz), project_of_document(uuid),
-    project_of_attachment(uuid), project_of_task_files(uuid), project_of_upload(uuid)
+    project_of_attachment(uuid), project_of_comment(uuid), project_of_known_task(uuid), project_of_upload(uuid)
     TO content_service, content_worker;

@@ -16,7 +16,11 @@ pub(crate) fn upload(id: Uuid) -> AccessTarget {
     AccessTarget::found_by("content.project_of_upload", "upload", id)
 }
 
-/// Found only if the task has attachments.
-pub(crate) fn task_with_attachments(id: Uuid) -> AccessTarget {
-    AccessTarget::found_by("content.project_of_task_files", "task", id)
+/// Found only if the task has attachments or comments.
+pub(crate) fn known_task(id: Uuid) -> AccessTarget {
+    AccessTarget::found_by("content.project_of_known_task", "task", id)
+}
+
+pub(crate) fn comment(id: Uuid) -> AccessTarget {
+    AccessTarget::found_by("content.project_of_comment", "comment", id)
 }

@@ -25,13 +25,14 @@ impl ContentHandler {
     pub(crate) fn new(
         context: ServiceContext,
         authorizer: Authorizer,
+        comparison_pool: ComparisonPool,
         upload_writer: UploadWriter,
         storage: Storage,
     ) -> Self {
         Self {
             authorizer,
             document_reads: documents::queries::gathered_reads(&context.database),
-            comparison_pool: ComparisonPool::new(),
+            comparison_pool,
             upload_writer,
             storage,
             exports: Exports::new(&context),

@@ -1,4 +1,4 @@
-//! The content service: documents with their versions, and files attached to tasks, documents and projects.
+//! The content service: documents with their versions, and files and comments on tasks, documents and projects.
 //!
 //! It owns the schema `content` and the object store. It guarantees that the versions of a document have no gaps and
 //! never change; that an upload continues after a broken connection and a failed one leaves nothing; that equal files
@@ -8,6 +8,7 @@
 mod access_target;
 mod attachments;
 mod collector;
+mod comments;
 mod comparison_pool;
 mod constraints;
 mod documents;
@@ -19,10 +20,12 @@ pub mod fuzz_targets;
 mod handler;
 mod import;
 mod page;
+mod query_builder;
 mod rpc;
 mod schema;
 mod search;
 pub mod storage;
+mod targets;
 mod texts;
 mod uploads;
 mod versions;
@@ -33,6 +36,7 @@ use shared::access::{AccessCopies, Authorizer};
 use shared::service::{PreparedService, ServiceContext};
 use shared::siblings::Sibling;
 
+use comparison_pool::ComparisonPool;
 use documents::MAX_CONTENT_BYTES;
 use handler::ContentHandler;
 use storage::{FileLimits, Storage, StorageOptions};
@@ -62,11 +66,13 @@ pub async fn start(context: ServiceContext, options: StorageOptions) -> anyhow::
     context.spawn(copies.clone().follow(context.shutdown.clone()));
     let info = server_info(&options.limits);
     context.spawn(collector::run(context.clone(), storage.clone(), options.limits));
-    context.spawn(attachments::deleted_tasks::follow(context.clone()));
+    context.spawn(targets::deleted_tasks::follow(context.clone()));
+    let pool = ComparisonPool::new();
+    context.spawn(comments::anchors::follow(context.clone(), pool.clone()));
 
     let sessions = context.remote_sessions();
     let authorizer = Authorizer::new(&context, copies.clone());
-    let handler = ContentHandler::new(context.clone(), authorizer, writer, storage);
+    let handler = ContentHandler::new(context.clone(), authorizer, pool, writer, storage);
     let routes = copies.enforce_freshness(rpc::routes(&handler));
     let service = context.into_service(DESCRIPTOR_SET, routes, info, sessions);
     // It calls all of them anyway. A proxy in front of the suite lets it answer for all.

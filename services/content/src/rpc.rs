@@ -6,6 +6,7 @@ use proto::content::admin::v1::content_admin_service_server::{
 };
 use proto::content::v1 as pb;
 use proto::content::v1::attachment_service_server::{AttachmentService, AttachmentServiceServer};
+use proto::content::v1::comment_service_server::{CommentService, CommentServiceServer};
 use proto::content::v1::document_service_server::{DocumentService, DocumentServiceServer};
 
 use tonic::service::Routes;
@@ -15,7 +16,8 @@ use crate::handler::ContentHandler;
 /// The servers of all services of this crate.
 pub(crate) fn routes(handler: &ContentHandler) -> Routes {
     shared::routes![
-        handler => DocumentServiceServer, AttachmentServiceServer, ContentAdminServiceServer,
+        handler => DocumentServiceServer, AttachmentServiceServer, CommentServiceServer,
+        ContentAdminServiceServer,
     ]
 }
 
@@ -60,9 +62,30 @@ shared::rpc_table! {
 }
 
 shared::rpc_table! {
+    impl CommentService for ContentHandler {
+        create_comment(pb::CreateCommentRequest) -> pb::Comment;
+        get_comment(pb::GetCommentRequest) -> pb::Comment;
+        list_comments(pb::ListCommentsRequest) -> pb::ListCommentsResponse;
+        update_comment(pb::UpdateCommentRequest) -> pb::Comment;
+        list_comment_versions(pb::ListCommentVersionsRequest) -> pb::ListCommentVersionsResponse;
+        resolve_comment(pb::ResolveCommentRequest) -> pb::Comment;
+        reopen_comment(pb::ReopenCommentRequest) -> pb::Comment;
+        add_comment_reaction(pb::AddCommentReactionRequest) -> pb::Comment;
+        remove_comment_reaction(pb::RemoveCommentReactionRequest) -> pb::Comment;
+        delete_comment(pb::DeleteCommentRequest) -> pb::Comment;
+        batch_count_comments(pb::BatchCountCommentsRequest) -> pb::BatchCountCommentsResponse;
+        search_comments(pb::SearchCommentsRequest) -> pb::SearchCommentsResponse;
+        #[stream(WatchCommentsStream)]
+        watch_comments(pb::WatchCommentsRequest) -> pb::WatchCommentsResponse;
+    }
+}
+
+shared::rpc_table! {
     impl ContentAdminService for ContentHandler {
         #[stream(ImportDocumentsStream)]
         import_documents(tonic::Streaming<admin::ImportDocumentsRequest>) -> admin::ImportDocumentsResponse;
+        #[stream(ImportCommentsStream)]
+        import_comments(tonic::Streaming<admin::ImportCommentsRequest>) -> admin::ImportCommentsResponse;
         import_attachment(tonic::Streaming<admin::ImportAttachmentRequest>) -> admin::ImportAttachmentResponse;
         #[stream(ExportDocumentsStream)]
         export_documents(admin::ExportDocumentsRequest) -> admin::ExportDocumentsResponse;

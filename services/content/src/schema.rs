@@ -71,6 +71,54 @@ diesel::table! {
 }
 
 diesel::table! {
+    content.comments (id) {
+        id -> Uuid,
+        project_id -> Uuid,
+        entity_type -> Text,
+        entity_id -> Uuid,
+        parent_id -> Nullable<Uuid>,
+        author_id -> Uuid,
+        content -> Text,
+        mentioned_user_ids -> Array<Uuid>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        edited_at -> Timestamptz,
+        resolved_at -> Nullable<Timestamptz>,
+        resolver_id -> Nullable<Uuid>,
+        deleted_at -> Nullable<Timestamptz>,
+        anchor_version -> Nullable<Int4>,
+        anchor_start -> Nullable<Int4>,
+        anchor_end -> Nullable<Int4>,
+        anchor_quote -> Nullable<Text>,
+        anchor_outdated -> Bool,
+        xmin -> Oid,
+    }
+}
+
+diesel::table! {
+    content.comment_versions (comment_id, version_number) {
+        comment_id -> Uuid,
+        version_number -> Int4,
+        content -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    content.comment_reactions (id) {
+        id -> Uuid,
+        comment_id -> Uuid,
+        project_id -> Uuid,
+        entity_type -> Text,
+        entity_id -> Uuid,
+        user_id -> Uuid,
+        emoji -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     content.uploads (id) {
         id -> Uuid,
         attachment_id -> Uuid,

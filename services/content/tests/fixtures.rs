@@ -11,7 +11,7 @@ use diesel_async::RunQueryDsl;
 use futures::stream;
 use proto::common::{Permission, TimeRange};
 use proto::content::v1 as pb;
-use proto::content::v1::attachment_target::Target;
+use proto::content::v1::content_target::Target;
 use proto::content::v1::download_attachment_response::Part as DownloadPart;
 use proto::content::v1::upload_attachment_request::Part;
 use proto::project::v1::{
@@ -144,21 +144,84 @@ pub async fn update(who: &Actor, document: pb::Document, paths: &[&str]) -> Resu
 }
 
 /// Makes the target of an attachment from an id.
-pub type ToTarget = fn(&str) -> Option<pb::AttachmentTarget>;
+pub type ToTarget = fn(&str) -> Option<pb::ContentTarget>;
 
 /// A project as the target of an attachment.
-pub fn to_project(id: &str) -> Option<pb::AttachmentTarget> {
-    Some(pb::AttachmentTarget { target: Some(Target::ProjectId(id.to_owned())) })
+pub fn to_project(id: &str) -> Option<pb::ContentTarget> {
+    Some(pb::ContentTarget { target: Some(Target::ProjectId(id.to_owned())) })
 }
 
 /// A document as the target of an attachment.
-pub fn to_document(id: &str) -> Option<pb::AttachmentTarget> {
-    Some(pb::AttachmentTarget { target: Some(Target::DocumentId(id.to_owned())) })
+pub fn to_document(id: &str) -> Option<pb::ContentTarget> {
+    Some(pb::ContentTarget { target: Some(Target::DocumentId(id.to_owned())) })
 }
 
 /// A task as the target of an attachment.
-pub fn to_task(id: &str) -> Option<pb::AttachmentTarget> {
-    Some(pb::AttachmentTarget { target: Some(Target::TaskId(id.to_owned())) })
+pub fn to_task(id: &str) -> Option<pb::ContentTarget> {
+    Some(pb::ContentTarget { target: Some(Target::TaskId(id.to_owned())) })
+}
+
+/// Writes a comment.
+pub async fn comment(
+    who: &Actor,
+    target: Option<pb::ContentTarget>,
+    content: &str,
+) -> Result<pb::Comment, Status> {
+    let comment = pb::Comment { target, content: content.to_owned(), ..Default::default() };
+    create_comment(who, comment).await
+}
+
+/// Writes a reply.
+pub async fn reply(who: &Actor, parent: &pb::Comment, content: &str) -> Result<pb::Comment, Status> {
+    let (parent_id, content) = (parent.id.clone(), content.to_owned());
+    create_comment(who, pb::Comment { parent_id, content, ..Default::default() }).await
+}
+
+pub async fn create_comment(who: &Actor, comment: pb::Comment) -> Result<pb::Comment, Status> {
+    let request = pb::CreateCommentRequest { comment: Some(comment), ..Default::default() };
+    Ok(who.comments().create_comment(request).await?.into_inner())
+}
+
+pub async fn read_comment(who: &Actor, id: &str) -> Result<pb::Comment, Status> {
+    let request = pb::GetCommentRequest { comment_id: id.to_owned() };
+    Ok(who.comments().get_comment(request).await?.into_inner())
+}
+
+pub async fn edit_comment(who: &Actor, id: &str, content: &str, etag: &str) -> Result<pb::Comment, Status> {
+    let comment = pb::Comment {
+        id: id.to_owned(),
+        content: content.to_owned(),
+        etag: etag.to_owned(),
+        ..Default::default()
+    };
+    let request = pb::UpdateCommentRequest { comment: Some(comment), ..Default::default() };
+    Ok(who.comments().update_comment(request).await?.into_inner())
+}
+
+pub async fn delete_comment(who: &Actor, id: &str) -> Result<pb::Comment, Status> {
+    let request = pb::DeleteCommentRequest { comment_id: id.to_owned(), ..Default::default() };
+    Ok(who.comments().delete_comment(request).await?.into_inner())
+}
+
+pub async fn react(who: &Actor, id: &str, emoji: &str) -> Result<pb::Comment, Status> {
+    let request = pb::AddCommentReactionRequest { comment_id: id.to_owned(), emoji: emoji.to_owned() };
+    Ok(who.comments().add_comment_reaction(request).await?.into_inner())
+}
+
+/// All comments on a target, page by page.
+pub async fn list_comments(
+    who: &Actor,
+    request: pb::ListCommentsRequest,
+) -> Result<Vec<pb::Comment>, Status> {
+    let (mut request, mut found) = (request, Vec::new());
+    loop {
+        let page = who.comments().list_comments(request.clone()).await?.into_inner();
+        found.extend(page.comments);
+        if page.next_page_token.is_empty() {
+            return Ok(found);
+        }
+        request.page_token = page.next_page_token;
+    }
 }
 
 /// A header for a file of the project.

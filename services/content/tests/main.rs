@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "failing is reporting here")]
 
 mod attachments;
+mod comment_anchors;
+mod comment_lists;
+mod comment_threads;
+mod comments;
 mod create_document;
 mod diff_versions;
 mod download;
@@ -13,6 +17,7 @@ mod fixtures;
 mod garbage_collection;
 mod harness;
 mod import_attachment;
+mod import_comments;
 mod import_documents;
 mod interrupted_uploads;
 mod kills;
@@ -29,5 +34,6 @@ mod upload_attachment;
 mod upload_memory;
 mod version_histories;
 mod versions;
+mod watch_comments;
 mod watch_documents;
 mod write_without_read;

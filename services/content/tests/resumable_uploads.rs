@@ -289,7 +289,7 @@ async fn an_upload_to_a_deleted_target_is_refused_and_leaves_no_bytes() {
     let s = team().await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read").await;
-    let begin = async |target: Option<pb::AttachmentTarget>| {
+    let begin = async |target: Option<pb::ContentTarget>| {
         let upload = create(&s.mia, request_for(pb::Upload { target, ..new_upload(&s, 3) })).await.unwrap();
         send(&s.mia, &upload.id, 0, b"abc").await.unwrap();
         upload.id

@@ -12,9 +12,16 @@ use testkit::*;
 use tonic::service::interceptor::InterceptedService;
 use uuid::Uuid;
 
-use crate::fixtures::{header, team, upload};
+use crate::fixtures::{comment, edit_comment, header, react, team, to_project, upload};
 
-const TABLES: [&str; 3] = ["documents", "document_versions", "file_attachments"];
+const TABLES: [&str; 6] = [
+    "documents",
+    "document_versions",
+    "file_attachments",
+    "comments",
+    "comment_versions",
+    "comment_reactions",
+];
 
 #[derive(QueryableByName)]
 struct Count {
@@ -22,10 +29,10 @@ struct Count {
     count: i64,
 }
 
-async fn visible(conn: &mut AsyncPgConnection, user: Option<Uuid>) -> [i64; 3] {
+async fn visible(conn: &mut AsyncPgConnection, user: Option<Uuid>) -> [i64; 6] {
     let user = user.map(|id| id.to_string()).unwrap_or_default();
     conn.batch_execute(&format!("SET app.current_user_id = '{user}'")).await.unwrap();
-    let mut counts = [0; 3];
+    let mut counts = [0; 6];
     for (count, table) in counts.iter_mut().zip(TABLES) {
         let query = sql_query(format!("SELECT count(*) FROM content.{table}"));
         *count = query.get_result::<Count>(conn).await.unwrap().count;
@@ -38,17 +45,22 @@ async fn a_stranger_sees_and_changes_no_row() {
     let s = team().await;
     s.mia.document(&s.project, "plan", "one").await;
     upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
+    let comment = comment(&s.mia, to_project(&s.project.id), "one").await.unwrap();
+    edit_comment(&s.mia, &comment.id, "two", "").await.unwrap();
+    react(&s.mia, &comment.id, "👍").await.unwrap();
     let mut conn = s.suite.connect_as(Role::requests_of("content")).await;
-    assert_eq!(visible(&mut conn, None).await, [0; 3]);
-    assert_eq!(visible(&mut conn, Some(Uuid::nil())).await, [0; 3]);
-    assert_eq!(visible(&mut conn, Some(s.gus.id)).await, [1; 3]);
-    assert_eq!(visible(&mut conn, Some(s.sam.id)).await, [0; 3]);
+    assert_eq!(visible(&mut conn, None).await, [0; 6]);
+    assert_eq!(visible(&mut conn, Some(Uuid::nil())).await, [0; 6]);
+    assert_eq!(visible(&mut conn, Some(s.gus.id)).await, [1; 6]);
+    assert_eq!(visible(&mut conn, Some(s.sam.id)).await, [0; 6]);
 
     for change in [
         "UPDATE content.documents SET title = 'mine'",
         "DELETE FROM content.documents",
         "UPDATE content.file_attachments SET filename = 'mine'",
         "DELETE FROM content.file_attachments",
+        "UPDATE content.comments SET content = 'mine'",
+        "DELETE FROM content.comment_reactions",
     ] {
         assert_eq!(sql_query(change).execute(&mut conn).await.unwrap(), 0, "{change}");
     }
@@ -68,6 +80,29 @@ async fn versions_are_never_changed() {
     for change in
         ["UPDATE content.document_versions SET content = ''", "DELETE FROM content.document_versions"]
     {
+        assert!(sql_query(change).execute(&mut conn).await.is_err(), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn comments_are_written_by_their_authors_and_never_deleted() {
+    let s = team().await;
+    comment(&s.mia, to_project(&s.project.id), "one").await.unwrap();
+    let mut conn = s.suite.connect_as(Role::requests_of("content")).await;
+    visible(&mut conn, Some(s.olga.id)).await;
+    let (project, mia) = (&s.project.id, s.mia.id);
+    let forged = format!(
+        "INSERT INTO content.comments (id, project_id, entity_type, entity_id, author_id, content) \
+         VALUES (gen_random_uuid(), '{project}', 'project', '{project}', '{mia}', 'forged')"
+    );
+    for change in [
+        forged.as_str(),
+        "DELETE FROM content.comments",
+        "UPDATE content.comments SET author_id = author_id",
+        "UPDATE content.comments SET entity_id = entity_id",
+        "DELETE FROM content.comment_versions",
+        "UPDATE content.comment_reactions SET emoji = emoji",
+    ] {
         assert!(sql_query(change).execute(&mut conn).await.is_err(), "{change}");
     }
 }
@@ -98,4 +133,7 @@ async fn users_may_not_import() {
     let file = stream::iter([admin::ImportAttachmentRequest::default()]);
     let file = imports.import_attachment(file).await.unwrap_err();
     expect!["PERMISSION_DENIED AUDIENCE_REFUSED"].assert_eq(&summary(&file));
+    let comments = stream::iter([admin::ImportCommentsRequest::default()]);
+    let comments = imports.import_comments(comments).await.map(|_| ()).unwrap_err();
+    expect!["PERMISSION_DENIED AUDIENCE_REFUSED"].assert_eq(&summary(&comments));
 }

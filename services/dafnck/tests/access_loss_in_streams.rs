@@ -7,7 +7,7 @@ use diesel_async::SimpleAsyncConnection;
 use futures::StreamExt;
 use proto::content::v1::UploadAttachmentRequest;
 use proto::content::v1::upload_attachment_request::Part;
-use proto::content::v1::{AttachmentTarget, UploadHeader, attachment_target};
+use proto::content::v1::{ContentTarget, UploadHeader, content_target};
 use proto::identity::admin::v1::SuspendUserRequest;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as identity;
@@ -146,9 +146,7 @@ async fn an_upload_under_way_ends_too() {
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let header = UploadHeader {
-        target: Some(AttachmentTarget {
-            target: Some(attachment_target::Target::ProjectId(project.id.clone())),
-        }),
+        target: Some(ContentTarget { target: Some(content_target::Target::ProjectId(project.id.clone())) }),
         filename: "endless.bin".to_owned(),
         ..Default::default()
     };

@@ -55,8 +55,8 @@ struct Contents {
 
 fn upload(entity_id: &str) -> impl futures::Stream<Item = content::UploadAttachmentRequest> + use<> {
     let header = content::UploadHeader {
-        target: Some(content::AttachmentTarget {
-            target: Some(content::attachment_target::Target::DocumentId(entity_id.to_owned())),
+        target: Some(content::ContentTarget {
+            target: Some(content::content_target::Target::DocumentId(entity_id.to_owned())),
         }),
         filename: "plan.txt".to_owned(),
         ..Default::default()

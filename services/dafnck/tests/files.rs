@@ -30,8 +30,8 @@ pub async fn upload(who: &Actor, project: &Project, bytes: &'static str) -> cont
 /// The messages that upload a file to a project.
 pub fn upload_messages(project: &Project, bytes: &'static str) -> [content::UploadAttachmentRequest; 2] {
     let header = content::UploadHeader {
-        target: Some(content::AttachmentTarget {
-            target: Some(content::attachment_target::Target::ProjectId(project.id.clone())),
+        target: Some(content::ContentTarget {
+            target: Some(content::content_target::Target::ProjectId(project.id.clone())),
         }),
         filename: "plan.txt".to_owned(),
         ..Default::default()

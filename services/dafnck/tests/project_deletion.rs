@@ -10,9 +10,12 @@ use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures::stream;
-use proto::content::v1::attachment_target::Target;
+use proto::content::v1::content_target::Target;
 use proto::content::v1::upload_attachment_request::Part;
-use proto::content::v1::{AttachmentTarget, UploadAttachmentRequest, UploadHeader};
+use proto::content::v1::{
+    AddCommentReactionRequest, Comment, ContentTarget, CreateCommentRequest, UploadAttachmentRequest,
+    UploadHeader,
+};
 use proto::project::v1::{
     CreateInvitationRequest, DeleteProjectRequest, Invitation, OfferOwnershipRequest, Project, ProjectRole,
 };
@@ -21,7 +24,7 @@ use shared::migrate;
 use testkit::{Actor, Suite, Topology};
 
 /// All that is counted, and how.
-const EVERYTHING: [(&str, &str); 11] = [
+const EVERYTHING: [(&str, &str); 13] = [
     ("projects", "project.projects WHERE id"),
     ("members", "project.project_members WHERE project_id"),
     ("offers", "project.ownership_transfers WHERE project_id"),
@@ -35,6 +38,8 @@ const EVERYTHING: [(&str, &str); 11] = [
         "content.document_versions v JOIN content.documents d ON d.id = v.document_id WHERE d.project_id",
     ),
     ("attachments", "content.file_attachments WHERE project_id"),
+    ("comments", "content.comments WHERE project_id"),
+    ("reactions", "content.comment_reactions WHERE project_id"),
     ("members in content", "content.project_access_members WHERE project_id"),
 ];
 
@@ -46,13 +51,22 @@ struct Count {
 
 async fn attach(who: &Actor, target: Target) {
     let header = UploadHeader {
-        target: Some(AttachmentTarget { target: Some(target) }),
+        target: Some(ContentTarget { target: Some(target) }),
         filename: "plan.txt".to_owned(),
         ..Default::default()
     };
     let parts = [Part::Header(header), Part::Chunk("up, and down again".into())];
     let parts = parts.map(|part| UploadAttachmentRequest { part: Some(part) });
     who.attachments().upload_attachment(stream::iter(parts)).await.unwrap();
+}
+
+async fn comment(who: &Actor, target: Target) {
+    let target = Some(ContentTarget { target: Some(target) });
+    let comment = Comment { target, content: "Why?".to_owned(), ..Default::default() };
+    let request = CreateCommentRequest { comment: Some(comment), ..Default::default() };
+    let comment_id = who.comments().create_comment(request).await.unwrap().into_inner().id;
+    let request = AddCommentReactionRequest { comment_id, emoji: "👍".to_owned() };
+    who.comments().add_comment_reaction(request).await.unwrap();
 }
 
 /// A project with something of everything.
@@ -86,7 +100,8 @@ pub async fn full_project(olga: &Actor, gus: &Actor) -> Project {
     olga.plans().create_task_dependency(dependency).await.unwrap();
     let document = olga.document(&project, "plan", "up").await;
     attach(olga, Target::ProjectId(project.id.clone())).await;
-    attach(olga, Target::TaskId(fly.id)).await;
+    attach(olga, Target::TaskId(fly.id.clone())).await;
+    comment(olga, Target::TaskId(fly.id)).await;
     attach(olga, Target::DocumentId(document.id)).await;
     project
 }

@@ -125,5 +125,6 @@ shared::rpc_table! {
 shared::rpc_table! {
     impl UserLookupService for IdentityHandler {
         resolve_users(backend::ResolveUsersRequest) -> backend::ResolveUsersResponse;
+        resolve_usernames(backend::ResolveUsernamesRequest) -> backend::ResolveUsernamesResponse;
     }
 }

@@ -6,6 +6,7 @@ use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use local_servers::suite::NAMES;
 use proto::content::v1::attachment_service_client::AttachmentServiceClient;
+use proto::content::v1::comment_service_client::CommentServiceClient;
 use proto::content::v1::document_service_client::DocumentServiceClient;
 use proto::identity::v1 as identity;
 use proto::identity::v1::account_service_client::AccountServiceClient;
@@ -214,6 +215,11 @@ impl Actor {
 
     pub fn attachments(&self) -> AttachmentServiceClient<Client> {
         AttachmentServiceClient::new(self.client(Service::Content))
+    }
+
+    pub fn comments(&self) -> CommentServiceClient<Client> {
+        CommentServiceClient::new(self.client(Service::Content))
+            .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
     }
 
     /// Makes a private project.

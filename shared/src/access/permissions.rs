@@ -9,16 +9,16 @@ use crate::validation::Violations;
 use proto::common::Permission;
 
 use Permission::{
-    AttachmentDelete, AttachmentRead, AttachmentWrite, DocumentDelete, DocumentPublish, DocumentRead,
-    DocumentWrite, MemberManage, MemberRead, ProjectArchive, ProjectDelete, ProjectRead, ProjectTransfer,
-    ProjectUpdate, TaskDelete, TaskRead, TaskWrite,
+    AttachmentDelete, AttachmentRead, AttachmentWrite, CommentDelete, CommentRead, CommentWrite,
+    DocumentDelete, DocumentPublish, DocumentRead, DocumentWrite, MemberManage, MemberRead, ProjectArchive,
+    ProjectDelete, ProjectRead, ProjectTransfer, ProjectUpdate, TaskDelete, TaskRead, TaskWrite,
 };
 
 /// What one who is not a member may do in a project that its visibility lets them see.
-const VISITOR: &[Permission] = &[ProjectRead, TaskRead, DocumentRead, AttachmentRead];
+const VISITOR: &[Permission] = &[ProjectRead, TaskRead, DocumentRead, AttachmentRead, CommentRead];
 /// What each role adds to the one below it.
 const VIEWER_ADDS: &[Permission] = &[MemberRead];
-const MEMBER_ADDS: &[Permission] = &[TaskWrite, DocumentWrite, AttachmentWrite];
+const MEMBER_ADDS: &[Permission] = &[TaskWrite, DocumentWrite, AttachmentWrite, CommentWrite];
 const ADMIN_ADDS: &[Permission] = &[
     ProjectUpdate,
     ProjectArchive,
@@ -27,6 +27,7 @@ const ADMIN_ADDS: &[Permission] = &[
     DocumentPublish,
     DocumentDelete,
     AttachmentDelete,
+    CommentDelete,
 ];
 const OWNER_ADDS: &[Permission] = &[ProjectDelete, ProjectTransfer];
 
@@ -197,6 +198,8 @@ pub(super) fn is_stopped_by_archiving(permission: Permission) -> bool {
             | DocumentDelete
             | AttachmentWrite
             | AttachmentDelete
+            | CommentWrite
+            | CommentDelete
     )
 }
 

@@ -165,6 +165,16 @@ impl Violations {
         value
     }
 
+    /// A text of several lines, as a comment: at most so many bytes of UTF-8, a multiple of 1,024, and something to see.
+    pub fn body(&mut self, field: &str, value: String, max_bytes: usize) -> String {
+        if value.len() > max_bytes {
+            self.add(field, format!("must not be larger than {} KiB", max_bytes / 1024));
+        }
+        self.require(!value.contains('\0'), field, "must not contain NUL");
+        self.require(value.chars().any(characters::is_visible), field, "must not be blank");
+        value
+    }
+
     /// A text that may be missing; an empty one counts as missing.
     pub fn optional_text(&mut self, field: &str, value: Option<String>, max: usize) -> Option<String> {
         value.filter(|text| !text.is_empty()).map(|text| self.text(field, text, 0, max))

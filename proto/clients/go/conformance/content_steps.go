@@ -12,6 +12,7 @@ import (
 
 	"github.com/dafnck/dafnckmachine/proto/clients/go/client"
 	contentv1 "github.com/dafnck/dafnckmachine/proto/gen/go/dafnck/content/v1"
+	taskv1 "github.com/dafnck/dafnckmachine/proto/gen/go/dafnck/task/v1"
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 )
@@ -44,7 +45,7 @@ func uploadResume(ctx context.Context, s *scenario) string {
 	request := &contentv1.CreateUploadRequest{
 		RequestId: uuid.NewString(),
 		Upload: &contentv1.Upload{
-			Target:   &contentv1.AttachmentTarget{Target: &contentv1.AttachmentTarget_ProjectId{ProjectId: s.project.Id}},
+			Target:   &contentv1.ContentTarget{Target: &contentv1.ContentTarget_ProjectId{ProjectId: s.project.Id}},
 			Filename: "random.bin",
 			Size:     fileBytes,
 			Sha256:   sha256Of(s.file),
@@ -101,4 +102,37 @@ func downloadChecksum(ctx context.Context, s *scenario) string {
 	}
 	checkThat(bytes.Equal(part, s.file[1_000_001:1_500_001]), "the bytes of the range are others")
 	return fmt.Sprintf("SHA-256 %s…, and 500000 bytes from 1000001", attachment.Sha256[:12])
+}
+
+func comments(ctx context.Context, s *scenario) string {
+	task := s.createTask(ctx, &taskv1.Task{Title: "Discuss"})
+	target := &contentv1.ContentTarget{Target: &contentv1.ContentTarget_TaskId{TaskId: task.Id}}
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	watch := must(s.user.comments.WatchComments(watching, &contentv1.WatchCommentsRequest{
+		ProjectId: s.project.Id,
+		Filter:    &contentv1.CommentEventFilter{Targets: []*contentv1.ContentTarget{target}},
+	}))
+	// The first response comes at once; the comments are written after it.
+	check(len(must(watch.Recv()).Events), 0, "the number of events in the first response")
+
+	write := func(comment *contentv1.Comment) *contentv1.Comment {
+		request := &contentv1.CreateCommentRequest{RequestId: uuid.NewString(), Comment: comment}
+		return must(s.user.comments.CreateComment(ctx, request))
+	}
+	asked := write(&contentv1.Comment{Target: target, Content: "Why?"})
+	answer := write(&contentv1.Comment{ParentId: asked.Id, Content: fmt.Sprintf("Because, @%s.", s.user.name)})
+	check(fmt.Sprint(answer.MentionedUserIds), fmt.Sprint([]string{s.user.id}), "the mentioned users")
+	listed := must(s.user.comments.ListComments(ctx, &contentv1.ListCommentsRequest{Target: target})).Comments
+	check(len(listed), 2, "the number of comments")
+	check(listed[0].Content, asked.Content, "the first comment")
+	check(listed[1].Content, answer.Content, "the second comment")
+	var seen []string
+	for len(seen) < 2 {
+		for _, event := range must(watch.Recv()).Events {
+			seen = append(seen, event.GetComment().After.Id)
+		}
+	}
+	check(fmt.Sprint(seen), fmt.Sprint([]string{asked.Id, answer.Id}), "what the watch saw")
+	return "a comment and a reply, listed and watched"
 }

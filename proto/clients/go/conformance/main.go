@@ -35,6 +35,7 @@ var steps = []struct {
 	{"history", history},
 	{"upload_resume", uploadResume},
 	{"download_checksum", downloadChecksum},
+	{"comments", comments},
 	{"validation_errors", validationErrors},
 	{"not_found_and_denied", notFoundAndDenied},
 	{"deadline", deadline},

@@ -67,6 +67,7 @@ type user struct {
 	tasks       taskv1.TaskServiceClient
 	plans       taskv1.PlanServiceClient
 	attachments contentv1.AttachmentServiceClient
+	comments    contentv1.CommentServiceClient
 }
 
 // scenario is the suite under test, and what the steps leave for each other.
@@ -125,6 +126,7 @@ func (s *scenario) newUser(name string, grant *identityv1.SessionGrant) *user {
 	session := client.NewSession(s.connect("identity", nil), grant.Tokens)
 	identity := s.connect("identity", session.Authorization)
 	tasks := s.connect("task", session.Authorization)
+	content := s.connect("content", session.Authorization)
 	return &user{
 		name:        name,
 		id:          grant.User.Id,
@@ -134,7 +136,8 @@ func (s *scenario) newUser(name string, grant *identityv1.SessionGrant) *user {
 		projects:    projectv1.NewProjectServiceClient(s.connect("project", session.Authorization)),
 		tasks:       taskv1.NewTaskServiceClient(tasks),
 		plans:       taskv1.NewPlanServiceClient(tasks),
-		attachments: contentv1.NewAttachmentServiceClient(s.connect("content", session.Authorization)),
+		attachments: contentv1.NewAttachmentServiceClient(content),
+		comments:    contentv1.NewCommentServiceClient(content),
 	}
 }
 

@@ -25,6 +25,7 @@ STEPS = [
     task_steps.history,
     content_steps.upload_resume,
     content_steps.download_checksum,
+    content_steps.comments,
     connection_steps.validation_errors,
     connection_steps.not_found_and_denied,
     connection_steps.deadline,

@@ -1,4 +1,4 @@
-"""Steps about files."""
+"""Steps about files and comments."""
 
 import hashlib
 import io
@@ -10,7 +10,14 @@ import grpc
 
 from conformance.proxy import Proxy
 from conformance.scenario import TIMEOUT, Scenario, check, check_that, new_id
-from dafnck.content.v1 import attachment_pb2, attachment_service_pb2_grpc, upload_pb2
+from dafnck.content.v1 import (
+    attachment_pb2,
+    attachment_service_pb2_grpc,
+    comment_event_pb2,
+    comment_pb2,
+    target_pb2,
+    upload_pb2,
+)
 from dafnck_client.files import CHUNK_BYTES, download, upload
 
 FILE_BYTES = 3_000_000
@@ -21,7 +28,7 @@ def upload_resume(scenario: Scenario) -> str:
     request = upload_pb2.CreateUploadRequest(
         request_id=new_id(),
         upload=upload_pb2.Upload(
-            target=attachment_pb2.AttachmentTarget(project_id=scenario.project.id),
+            target=target_pb2.ContentTarget(project_id=scenario.project.id),
             filename="random.bin",
             size=FILE_BYTES,
             sha256=hashlib.sha256(scenario.file).hexdigest(),
@@ -82,3 +89,32 @@ def download_checksum(scenario: Scenario) -> str:
     part = b"".join(response.chunk for response in attachments.DownloadAttachment(request, timeout=TIMEOUT))
     check_that(part == scenario.file[1_000_001:1_500_001], "the bytes of the range are others")
     return f"SHA-256 {attachment.sha256[:12]}…, and 500000 bytes from 1000001"
+
+
+def comments(scenario: Scenario) -> str:
+    stub = scenario.user.comments
+    target = target_pb2.ContentTarget(task_id=scenario.create_task("Discuss").id)
+    watch = stub.WatchComments(
+        comment_event_pb2.WatchCommentsRequest(
+            project_id=scenario.project.id, filter=comment_event_pb2.CommentEventFilter(targets=[target])
+        ),
+        timeout=TIMEOUT,
+    )
+    # The first response comes at once; the comments are written after it.
+    check(len(next(watch).events), 0, "the number of events in the first response")
+
+    def write(**fields) -> comment_pb2.Comment:
+        request = comment_pb2.CreateCommentRequest(request_id=new_id(), comment=comment_pb2.Comment(**fields))
+        return stub.CreateComment(request, timeout=TIMEOUT)
+
+    asked = write(target=target, content="Why?")
+    answer = write(parent_id=asked.id, content=f"Because, @{scenario.user.name}.")
+    check(list(answer.mentioned_user_ids), [scenario.user.id], "the mentioned users")
+    listed = stub.ListComments(comment_pb2.ListCommentsRequest(target=target), timeout=TIMEOUT).comments
+    check([comment.content for comment in listed], [asked.content, answer.content], "the list")
+    seen = []
+    while len(seen) < 2:
+        seen.extend(event.comment.after.id for event in next(watch).events)
+    watch.cancel()
+    check(seen, [asked.id, answer.id], "what the watch saw")
+    return "a comment and a reply, listed and watched"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import grpc
 
 from dafnck.common.v1 import server_info_service_pb2_grpc
-from dafnck.content.v1 import attachment_service_pb2_grpc
+from dafnck.content.v1 import attachment_service_pb2_grpc, comment_service_pb2_grpc
 from dafnck.identity.v1 import account_service_pb2_grpc, auth_service_pb2, auth_service_pb2_grpc
 from dafnck.project.v1 import project_pb2, project_service_pb2, project_service_pb2_grpc
 from dafnck.task.v1 import plan_service_pb2_grpc, task_pb2, task_service_pb2_grpc
@@ -68,6 +68,7 @@ class User:
         self.plans = plan_service_pb2_grpc.PlanServiceStub(tasks)
         content = scenario.connect("content", self.session.authorization)
         self.attachments = attachment_service_pb2_grpc.AttachmentServiceStub(content)
+        self.comments = comment_service_pb2_grpc.CommentServiceStub(content)
 
 
 class Scenario:

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { type Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 
 import { AttachmentService } from "../gen/dafnck/content/v1/attachment_service_pb.js";
+import { CommentService } from "../gen/dafnck/content/v1/comment_service_pb.js";
 import { AccountService } from "../gen/dafnck/identity/v1/account_service_pb.js";
 import { AuthService } from "../gen/dafnck/identity/v1/auth_service_pb.js";
 import { ProjectService } from "../gen/dafnck/project/v1/project_service_pb.js";
@@ -90,6 +91,7 @@ export class Context {
   readonly tasks = createClient(TaskService, this.connect("task", this.authorization));
   readonly plans = createClient(PlanService, this.connect("task", this.authorization));
   readonly attachments = createClient(AttachmentService, this.connect("content", this.authorization));
+  readonly comments = createClient(CommentService, this.connect("content", this.authorization));
 
   /** `target`: instead of the service's own `host:port`. */
   connect(service: ServiceName, authorization?: Authorization, target = this.targets[service]): Transport {

@@ -6,7 +6,7 @@ import { explain } from "../src/errors.js";
 import { refresh, secondFactor, serverInfo, signUp } from "./accounts.js";
 import { Context, type Step } from "./context.js";
 import { deadline, notFoundAndDenied, retryAfterUnavailable, serviceSignature, validationErrors } from "./failures.js";
-import { cancellation, downloadChecksum, uploadResume, watchResume } from "./streams.js";
+import { cancellation, comments, downloadChecksum, uploadResume, watchResume } from "./streams.js";
 import {
   batches,
   completeBlocked,
@@ -36,6 +36,7 @@ const STEPS: Record<string, Step> = {
   history,
   upload_resume: uploadResume,
   download_checksum: downloadChecksum,
+  comments,
   validation_errors: validationErrors,
   not_found_and_denied: notFoundAndDenied,
   deadline,

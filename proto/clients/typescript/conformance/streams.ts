@@ -10,6 +10,8 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 
 import { ChangeKind } from "../gen/dafnck/common/v1/change_pb.js";
 import { AttachmentService } from "../gen/dafnck/content/v1/attachment_service_pb.js";
+import type { CommentEvent } from "../gen/dafnck/content/v1/comment_event_pb.js";
+import type { CommentSchema } from "../gen/dafnck/content/v1/comment_pb.js";
 import { UploadChunksRequestSchema, UploadState } from "../gen/dafnck/content/v1/upload_pb.js";
 import type { TaskEvent } from "../gen/dafnck/task/v1/event_pb.js";
 import { TaskService } from "../gen/dafnck/task/v1/task_service_pb.js";
@@ -132,6 +134,35 @@ export const downloadChecksum: Step = async (context) => {
   }
   assert(bytes.subarray(offset, offset + length).equals(Buffer.concat(chunks)));
   return `${bytes.length} bytes, and ${length} from ${offset} on`;
+};
+
+export const comments: Step = async (context) => {
+  const { id: taskId } = await context.newTask("Discuss");
+  const target = { target: { case: "taskId", value: taskId } } as const;
+  const stop = new AbortController();
+  const watched = { projectId: context.projectId, filter: { targets: [target] } };
+  const responses = context.comments.watchComments(watched, { signal: stop.signal })[Symbol.asyncIterator]();
+  // The first response comes at once; the comments are written after it.
+  assert.deepEqual((await responses.next()).value?.events, []);
+
+  const write = (comment: MessageInitShape<typeof CommentSchema>) =>
+    context.comments.createComment({ requestId: randomUUID(), comment });
+  const asked = await write({ target, content: "Why?" });
+  const answer = await write({ parentId: asked.id, content: `Because, @${context.username}.` });
+  assert.deepEqual(answer.mentionedUserIds, [context.userId]);
+  const { comments: listed } = await context.comments.listComments({ target });
+  assert.deepEqual(
+    listed.map(({ content }) => content),
+    [asked.content, answer.content],
+  );
+  const seen: string[] = [];
+  while (seen.length < 2) {
+    const { value } = await responses.next();
+    seen.push(...(value?.events ?? []).map(({ change }: CommentEvent) => change?.resourceId ?? ""));
+  }
+  stop.abort();
+  assert.deepEqual(seen, [asked.id, answer.id]);
+  return "a comment and a reply, listed and watched";
 };
 
 export const cancellation: Step = async (context) => {

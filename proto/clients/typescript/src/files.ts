@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 
-import type { Attachment, AttachmentTargetSchema } from "../gen/dafnck/content/v1/attachment_pb.js";
+import type { Attachment, ContentTargetSchema } from "../gen/dafnck/content/v1/attachment_pb.js";
 import type { AttachmentService } from "../gen/dafnck/content/v1/attachment_service_pb.js";
 import { type UploadChunksRequest, UploadChunksRequestSchema } from "../gen/dafnck/content/v1/upload_pb.js";
 import { STREAM_DEADLINE_MS } from "./calls.js";
@@ -19,7 +19,7 @@ type Attachments = Client<typeof AttachmentService>;
 export async function upload(
   attachments: Attachments,
   requestId: string,
-  target: MessageInitShape<typeof AttachmentTargetSchema>,
+  target: MessageInitShape<typeof ContentTargetSchema>,
   path: string,
 ): Promise<Attachment> {
   await using file = await open(path);

@@ -1,72 +1,25 @@
 //! Files attached to tasks, documents and projects. The row of an attachment refers to a blob, whose bytes are stored
 //! before it ([`crate::uploads`]) and deleted after it ([`crate::collector`]).
 
-pub(crate) mod deleted_tasks;
 pub(crate) mod queries;
 pub(crate) mod rpc;
-pub(crate) mod targets;
 pub(crate) mod wire;
-
-use std::io::Write;
 
 use crate::schema::file_attachments;
 use chrono::{DateTime, Utc};
-use diesel::deserialize::{self, FromSql, FromSqlRow};
-use diesel::expression::AsExpression;
-use diesel::pg::{Pg, PgValue};
-use diesel::serialize::{self, IsNull, Output, ToSql};
-use diesel::sql_types::Text;
+use diesel::pg::Pg;
 use diesel::{AsChangeset, Queryable, QueryableByName, Selectable};
 use serde_json::Value;
 use shared::etag::RowVersion;
 use shared::validation::is_visible;
 use uuid::Uuid;
 
+use crate::targets::{ContentTarget, EntityType};
+
 /// Longest file name, in characters.
 pub const MAX_FILENAME_CHARS: usize = 255;
 /// The name of a file if no character of the given name can be used.
 const DEFAULT_FILENAME: &str = "file";
-
-/// The type of an attachment's target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, AsExpression, FromSqlRow)]
-#[diesel(sql_type = Text)]
-pub enum EntityType {
-    Task,
-    Document,
-    Project,
-}
-
-impl EntityType {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Task => "task",
-            Self::Document => "document",
-            Self::Project => "project",
-        }
-    }
-}
-
-impl ToSql<Text, Pg> for EntityType {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        out.write_all(self.as_str().as_bytes())?;
-        Ok(IsNull::No)
-    }
-}
-
-impl FromSql<Text, Pg> for EntityType {
-    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        let label = std::str::from_utf8(value.as_bytes())?;
-        let known = [Self::Task, Self::Document, Self::Project].into_iter().find(|e| e.as_str() == label);
-        known.ok_or_else(|| format!("unknown entity type {label:?}").into())
-    }
-}
-
-/// What a file is attached to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AttachmentTarget {
-    pub entity_type: EntityType,
-    pub id: Uuid,
-}
 
 #[derive(Clone, Debug, PartialEq, Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = file_attachments, check_for_backend(Pg))]
@@ -93,8 +46,8 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    pub fn target(&self) -> AttachmentTarget {
-        AttachmentTarget { entity_type: self.entity_type, id: self.entity_id }
+    pub fn target(&self) -> ContentTarget {
+        ContentTarget { entity_type: self.entity_type, id: self.entity_id }
     }
 }
 
@@ -102,7 +55,7 @@ impl Attachment {
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttachmentInput {
     pub id: Uuid,
-    pub target: AttachmentTarget,
+    pub target: ContentTarget,
     pub original_filename: String,
     pub metadata: Value,
     /// What the bytes must have, if given.

@@ -15,8 +15,9 @@ use shared::error::{Error, Result};
 use shared::page::AfterTime;
 use uuid::Uuid;
 
-use super::{Attachment, AttachmentChange, AttachmentTarget, EntityType};
+use super::{Attachment, AttachmentChange};
 use crate::storage::ObjectRange;
+use crate::targets::ContentTarget;
 
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Attachment>> {
     let found = file_attachments::table.find(id).select(Attachment::as_select()).first(&mut conn).await;
@@ -77,7 +78,7 @@ impl Part {
 /// One page, newest first, and one more row if there is another page.
 pub(crate) async fn list(
     mut conn: &AsyncPgConnection,
-    target: AttachmentTarget,
+    target: ContentTarget,
     after: Option<AfterTime>,
     size: i64,
 ) -> Result<Vec<Attachment>> {
@@ -123,13 +124,6 @@ pub(crate) async fn delete(tx: Transaction, _: &ProjectAccess, id: Uuid) -> Resu
     let query = diesel::delete(file_attachments::table.find(id)).returning(file_attachments::id);
     let rows: Vec<Uuid> = tx.commit_with(query).await?;
     if rows.is_empty() { Err(Error::not_found("attachment", id)) } else { Ok(()) }
-}
-
-pub(crate) async fn delete_of_tasks(mut conn: &AsyncPgConnection, tasks: &[Uuid]) -> Result<usize> {
-    let of_tasks = file_attachments::table
-        .filter(file_attachments::entity_type.eq(EntityType::Task))
-        .filter(file_attachments::entity_id.eq_any(tasks));
-    Ok(diesel::delete(of_tasks).execute(&mut conn).await?)
 }
 
 #[cfg(test)]

@@ -14,14 +14,15 @@ use shared::page::{AfterTime, Page};
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
-use super::targets::{access_target_of, confirm_task_exists, lock_target};
 use super::wire::{DownloadInput, UpdateAttachmentInput, UploadInput, attachment_id};
-use super::{Attachment, AttachmentChange, AttachmentTarget, EntityType, queries};
+use super::{Attachment, AttachmentChange, queries};
 use crate::access_target;
 use crate::handler::ContentHandler;
 use crate::page::to_page;
 use crate::schema::NAME;
 use crate::storage::ObjectRange;
+use crate::targets::access::{access_target_of, confirm_task_exists, lock_target};
+use crate::targets::{ContentTarget, EntityType};
 use crate::uploads::upload_stream::UploadStream;
 use crate::uploads::writer::run_to_completion;
 
@@ -66,7 +67,8 @@ impl ContentHandler {
         }
         let attachment = or_not_found(uploaded?, id)?;
         self.context.signal.announce();
-        confirm_task_exists(&self.context, attachment).await
+        confirm_task_exists(&self.context, target).await?;
+        Ok(attachment)
     }
 
     /// Checks the permission, prevents the deletion of the document and claims the key.
@@ -74,7 +76,7 @@ impl ContentHandler {
         &self,
         caller: &Caller,
         access_target: &AccessTarget,
-        target: AttachmentTarget,
+        target: ContentTarget,
         id: Uuid,
         key: &Option<RequestKey>,
     ) -> Result<AuthorizedTransaction<Option<Uuid>>> {
@@ -115,7 +117,7 @@ impl ContentHandler {
     async fn list_attachments_of(
         &self,
         caller: &Caller,
-        target: AttachmentTarget,
+        target: ContentTarget,
         page: &Page<AfterTime>,
     ) -> Result<Vec<Attachment>> {
         let (after, size) = (page.after, page.size);
@@ -126,8 +128,8 @@ impl ContentHandler {
             begun.await.map(AuthorizedTransaction::finish)
         };
         if target.entity_type == EntityType::Task {
-            // The attachments of a task tell its project. Only a task without any must be resolved.
-            match list(access_target::task_with_attachments(target.id)).await {
+            // What a task has here tells its project. Only a task without anything must be resolved.
+            match list(access_target::known_task(target.id)).await {
                 Err(Error::NotFound { .. }) => {}
                 listed => return listed,
             }
@@ -205,7 +207,7 @@ impl ContentHandler {
     ) -> RpcResult<pb::ListAttachmentsResponse> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
-        let target = AttachmentTarget::try_from(&request)?;
+        let target = ContentTarget::try_from(&request)?;
         let query = format!("ListAttachments {} {target:?}", caller.database_user());
         let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
         let rows = self.list_attachments_of(&caller, target, &page).await?;

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use proto::content::v1 as pb;
-use proto::content::v1::attachment_target::Target;
 use proto::content::v1::upload_attachment_request;
 use shared::error::{Error, Result};
 use shared::etag;
@@ -12,35 +11,10 @@ use shared::json::{JsonChange, to_struct, to_timestamp};
 use shared::validation::{Mask, Violations};
 use uuid::Uuid;
 
-use super::{Attachment, AttachmentInput, AttachmentTarget, EntityType, MAX_FILENAME_CHARS, safe_filename};
+use super::{Attachment, AttachmentInput, MAX_FILENAME_CHARS, safe_filename};
+use crate::targets::ContentTarget;
+use crate::targets::wire::target;
 use crate::uploads::upload_stream::{Part, UploadMessage};
-
-/// Reads the target of an attachment.
-pub(crate) fn target(v: &mut Violations, target: Option<pb::AttachmentTarget>) -> AttachmentTarget {
-    let field = if target.is_some() { "target.target" } else { "target" };
-    let (entity_type, id) = match target.unwrap_or_default().target {
-        Some(Target::TaskId(id)) => (EntityType::Task, v.uuid("target.task_id", &id)),
-        Some(Target::DocumentId(id)) => (EntityType::Document, v.uuid("target.document_id", &id)),
-        Some(Target::ProjectId(id)) => (EntityType::Project, v.uuid("target.project_id", &id)),
-        None => {
-            v.add(field, "must be a task, a document or a project");
-            (EntityType::Project, Uuid::nil())
-        }
-    };
-    AttachmentTarget { entity_type, id }
-}
-
-impl From<AttachmentTarget> for pb::AttachmentTarget {
-    fn from(target: AttachmentTarget) -> Self {
-        let id = target.id.to_string();
-        let target = match target.entity_type {
-            EntityType::Task => Target::TaskId(id),
-            EntityType::Document => Target::DocumentId(id),
-            EntityType::Project => Target::ProjectId(id),
-        };
-        Self { target: Some(target) }
-    }
-}
 
 pub(crate) fn sha256(v: &mut Violations, value: String) -> String {
     let is_hash = value.len() == 64 && value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -141,7 +115,7 @@ impl TryFrom<pb::UpdateAttachmentRequest> for UpdateAttachmentInput {
     }
 }
 
-impl TryFrom<&pb::ListAttachmentsRequest> for AttachmentTarget {
+impl TryFrom<&pb::ListAttachmentsRequest> for ContentTarget {
     type Error = Error;
 
     fn try_from(request: &pb::ListAttachmentsRequest) -> Result<Self> {

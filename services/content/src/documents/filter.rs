@@ -1,13 +1,7 @@
 //! Filters and orders of document lists, and how they become SQL.
 
 use crate::schema::DocumentStatus;
-use diesel::pg::Pg;
-use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
-use diesel::serialize::ToSql;
-use diesel::sql_query;
-use diesel::sql_types::{
-    Array, BigInt, Bool, HasSqlType, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
-};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::page::AfterTime;
@@ -15,6 +9,7 @@ use shared::validation::TimeRange;
 use uuid::Uuid;
 
 use super::DocumentHead;
+use crate::query_builder::{QueryBuilder, non_empty};
 
 /// The columns of a [`DocumentHead`] in the table `d`.
 pub(crate) const HEAD_COLUMNS: &str = "d.id, d.project_id, d.title, d.content_type, d.author_id, d.version, d.status, \
@@ -44,44 +39,7 @@ pub(crate) struct DocumentFilter {
     pub metadata: Option<Value>,
 }
 
-/// Builds a query from SQL and bound values.
-pub(crate) struct QueryBuilder {
-    query: BoxedSqlQuery<'static, Pg, SqlQuery>,
-    values: usize,
-}
-
 impl QueryBuilder {
-    pub(crate) fn new(sql: &str) -> Self {
-        Self { query: sql_query(sql).into_boxed(), values: 0 }
-    }
-
-    pub(crate) fn sql(self, sql: &str) -> Self {
-        Self { query: self.query.sql(sql), ..self }
-    }
-
-    pub(crate) fn bind<ST, V>(self, value: V) -> Self
-    where
-        Pg: HasSqlType<ST>,
-        V: ToSql<ST, Pg> + Send + 'static,
-        ST: Send + 'static,
-    {
-        let values = self.values + 1;
-        Self { query: self.query.sql(format!("${values}")).bind::<ST, V>(value), values }
-    }
-
-    /// Appends a condition around a value, if there is one.
-    fn bind_if<ST, V>(self, (before, after): (&str, &str), value: Option<V>) -> Self
-    where
-        Pg: HasSqlType<ST>,
-        V: ToSql<ST, Pg> + Send + 'static,
-        ST: Send + 'static,
-    {
-        match value {
-            Some(value) => self.sql(before).bind::<ST, V>(value).sql(after),
-            None => self,
-        }
-    }
-
     /// Appends the ids of documents that match a search text in the projects, or in all that are readable if empty.
     pub(crate) fn matching_ids(self, text: &str, projects: &[Uuid]) -> Self {
         let query = self
@@ -92,10 +50,6 @@ impl QueryBuilder {
             Some(projects) => query.bind::<Array<SqlUuid>, _>(projects).sql(")"),
             None => query.sql("NULL)"),
         }
-    }
-
-    pub(crate) fn finish(self) -> BoxedSqlQuery<'static, Pg, SqlQuery> {
-        self.query
     }
 }
 
@@ -138,10 +92,6 @@ impl DocumentFilter {
             None => query,
         }
     }
-}
-
-fn non_empty<T: Clone>(values: &[T]) -> Option<Vec<T>> {
-    (!values.is_empty()).then(|| values.to_vec())
 }
 
 /// The order of a list. Documents that are equal in it are ordered by id.

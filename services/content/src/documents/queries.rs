@@ -11,10 +11,11 @@ use shared::error::{Error, Result};
 use shared::page::Page;
 use uuid::Uuid;
 
-use super::filter::{AfterDocument, HEAD_COLUMNS, QueryBuilder};
+use super::filter::{AfterDocument, HEAD_COLUMNS};
 use super::wire::ListDocumentsInput;
 use super::{Document, DocumentChange, DocumentHead, NewDocument};
 use crate::constraints::{CONSTRAINTS, FILTER_CONSTRAINTS};
+use crate::query_builder::QueryBuilder;
 
 /// Documents of one call: their contents may be of [`super::MAX_CONTENT_BYTES`] each, and are in memory at the same time.
 const MAX_READS_PER_CALL: usize = 8;

@@ -66,5 +66,10 @@ async fn send_rows(
         let attachments = queries::attachments(&snapshot, ids).await?.into_iter().map(Into::into).collect();
         sender.send(pb::ExportDocumentsResponse { attachments, ..Default::default() }).await?;
     }
+    let mut rows = snapshot.rows("comments", &queries::comment_ids_with_sizes(&projects)).await?;
+    while let Some(ids) = rows.next().await? {
+        let comments = queries::comments(&snapshot, ids).await?.into_iter().map(Into::into).collect();
+        sender.send(pb::ExportDocumentsResponse { comments, ..Default::default() }).await?;
+    }
     Ok(())
 }

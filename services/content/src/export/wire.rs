@@ -1,13 +1,18 @@
 //! Conversion of exported items.
 
+use chrono::{DateTime, Utc};
 use proto::content::admin::v1 as pb;
 use shared::error::{Error, Result};
 use shared::json::{to_struct, to_timestamp};
 use shared::validation::Violations;
+use uuid::Uuid;
 
+use super::queries::WholeComment;
 use crate::attachments::wire::sha256;
 use crate::attachments::{Attachment, safe_filename};
+use crate::comments::wire::id_or_empty;
 use crate::documents::DocumentHead;
+use crate::targets::ContentTarget;
 use crate::versions::Version;
 
 impl From<DocumentHead> for pb::ImportedDocument {
@@ -60,6 +65,38 @@ impl From<Attachment> for pb::ExportedAttachment {
             created_at: Some(to_timestamp(attachment.created_at)),
         };
         Self { attachment: Some(imported), project_id: attachment.project_id.to_string() }
+    }
+}
+
+impl From<WholeComment> for pb::ExportedComment {
+    fn from(WholeComment { comment, versions, reactions }: WholeComment) -> Self {
+        let version =
+            |(content, at)| pb::ImportedCommentVersion { content, created_at: Some(to_timestamp(at)) };
+        let reaction = |(emoji, user, at): (String, Uuid, DateTime<Utc>)| pb::ImportedCommentReaction {
+            emoji,
+            user_id: user.to_string(),
+            created_at: Some(to_timestamp(at)),
+        };
+        let target = ContentTarget { entity_type: comment.entity_type, id: comment.entity_id };
+        let imported = pb::ImportedComment {
+            line: 0,
+            id: comment.id.to_string(),
+            target: Some(target.into()),
+            parent_id: id_or_empty(comment.parent_id),
+            author_id: comment.author_id.to_string(),
+            content: comment.content,
+            mentioned_user_ids: comment.mentioned_user_ids.iter().map(Uuid::to_string).collect(),
+            created_at: Some(to_timestamp(comment.created_at)),
+            updated_at: Some(to_timestamp(comment.updated_at)),
+            edited_at: Some(to_timestamp(comment.edited_at)),
+            resolved_at: comment.resolved_at.map(to_timestamp),
+            resolver_id: id_or_empty(comment.resolver_id),
+            deleted_at: comment.deleted_at.map(to_timestamp),
+            versions: versions.into_iter().map(version).collect(),
+            reactions: reactions.into_iter().map(reaction).collect(),
+            anchor: comment.anchor.into(),
+        };
+        Self { comment: Some(imported), project_id: comment.project_id.to_string() }
     }
 }
 

@@ -10,7 +10,7 @@ use shared::user_lookup::known_users;
 use super::wire::{AttachmentImport, validate_file};
 use super::{ImportItem, refusal};
 use crate::attachments::queries;
-use crate::attachments::targets::{access_target_of, lock_target};
+use crate::targets::access::{access_target_of, lock_target};
 use crate::uploads::upload_stream::UploadStream;
 use crate::uploads::writer::UploadWriter;
 use shared::access::Authorizer;

@@ -1,6 +1,7 @@
-//! Imports of documents and files by the operator. Each item is validated like in the public methods; a refused item
+//! Imports of documents, comments and files by the operator. Each item is validated like in the public methods; a refused item
 //! does not affect others.
 
+mod comments;
 mod documents;
 mod files;
 mod queries;

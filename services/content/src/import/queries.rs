@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::schema::{document_versions, documents};
+use crate::schema::{comment_reactions, comment_versions, comments, document_versions, documents};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Integer, Text, Uuid as SqlUuid};
@@ -11,9 +11,14 @@ use shared::database::explain;
 use shared::error::Result;
 use uuid::Uuid;
 
+use super::wire::{NewComment, NewCommentVersion, NewReaction};
 use crate::constraints::CONSTRAINTS;
 use crate::documents::NewDocument;
+use crate::targets::{ContentTarget, EntityType};
 use crate::versions::NewVersion;
+
+/// A statement has at most 65,535 values.
+const MAX_ROWS_PER_INSERT: usize = 5_000;
 
 /// Inserts the documents whose ids do not exist, and returns these ids.
 pub(super) async fn insert_documents(
@@ -67,6 +72,70 @@ pub(super) async fn insert_versions(mut conn: &AsyncPgConnection, new: &[NewVers
         .execute(&mut conn)
         .await
         .map_err(explain(CONSTRAINTS))?;
+    Ok(())
+}
+
+/// Prevents the deletion of documents until the transaction ends, and returns the projects of those that exist.
+pub(super) async fn lock_projects_of_documents(
+    mut conn: &AsyncPgConnection,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, Uuid>> {
+    let query = documents::table
+        .filter(documents::id.eq_any(ids))
+        .order(documents::id)
+        .select((documents::id, documents::project_id))
+        .for_key_share();
+    let found: Vec<(Uuid, Uuid)> = query.load(&mut conn).await?;
+    Ok(found.into_iter().collect())
+}
+
+/// The targets of those of these comments that begin a thread.
+pub(super) async fn find_roots(
+    mut conn: &AsyncPgConnection,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, ContentTarget>> {
+    let query = comments::table
+        .filter(comments::id.eq_any(ids))
+        .filter(comments::parent_id.is_null())
+        .select((comments::id, comments::entity_type, comments::entity_id));
+    let found: Vec<(Uuid, EntityType, Uuid)> = query.load(&mut conn).await?;
+    Ok(found
+        .into_iter()
+        .map(|(id, entity_type, target)| (id, ContentTarget { entity_type, id: target }))
+        .collect())
+}
+
+/// Inserts the comments whose ids do not exist, and returns these ids.
+pub(super) async fn insert_comments(
+    mut conn: &AsyncPgConnection,
+    new: &[NewComment],
+) -> Result<HashSet<Uuid>> {
+    let created: Vec<Uuid> = diesel::insert_into(comments::table)
+        .values(new)
+        .on_conflict(comments::id)
+        .do_nothing()
+        .returning(comments::id)
+        .get_results(&mut conn)
+        .await
+        .map_err(explain(CONSTRAINTS))?;
+    Ok(created.into_iter().collect())
+}
+
+pub(super) async fn insert_comment_versions(
+    mut conn: &AsyncPgConnection,
+    new: Vec<NewCommentVersion>,
+) -> Result<()> {
+    for some in new.chunks(MAX_ROWS_PER_INSERT) {
+        diesel::insert_into(comment_versions::table).values(some).execute(&mut conn).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn insert_reactions(mut conn: &AsyncPgConnection, new: Vec<NewReaction>) -> Result<()> {
+    for some in new.chunks(MAX_ROWS_PER_INSERT) {
+        let insert = diesel::insert_into(comment_reactions::table).values(some).on_conflict_do_nothing();
+        insert.execute(&mut conn).await?;
+    }
     Ok(())
 }
 

@@ -7,8 +7,8 @@ use shared::error::Result;
 use shared::service::ServiceContext;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::wire::ImportBatch;
-use super::{documents, files};
+use super::wire::{ImportBatch, validate_comments};
+use super::{comments, documents, files};
 use crate::handler::ContentHandler;
 use crate::uploads::upload_stream::UploadStream;
 use shared::access::Authorizer;
@@ -23,6 +23,19 @@ impl ContentHandler {
         let responses = request.into_inner().then(move |request| {
             let (context, authorizer) = (context.clone(), authorizer.clone());
             async move { Ok(import_batch(&context, &authorizer, request?).await?) }
+        });
+        Ok(Response::new(responses.boxed()))
+    }
+
+    /// As [`Self::import_documents`].
+    pub(crate) async fn import_comments(
+        &self,
+        request: Request<Streaming<pb::ImportCommentsRequest>>,
+    ) -> Result<Response<BoxStream<'static, Result<pb::ImportCommentsResponse, Status>>>, Status> {
+        let (context, authorizer) = (self.context.clone(), self.authorizer.clone());
+        let responses = request.into_inner().then(move |request| {
+            let (context, authorizer) = (context.clone(), authorizer.clone());
+            async move { Ok(import_comment_batch(&context, &authorizer, request?).await?) }
         });
         Ok(Response::new(responses.boxed()))
     }
@@ -44,4 +57,13 @@ async fn import_batch(
 ) -> Result<pb::ImportDocumentsResponse> {
     let batch = ImportBatch::try_from(request)?;
     Ok(pb::ImportDocumentsResponse { results: documents::import(context, authorizer, batch).await? })
+}
+
+async fn import_comment_batch(
+    context: &ServiceContext,
+    authorizer: &Authorizer,
+    request: pb::ImportCommentsRequest,
+) -> Result<pb::ImportCommentsResponse> {
+    let items = validate_comments(request)?;
+    Ok(pb::ImportCommentsResponse { results: comments::import(context, authorizer, items).await? })
 }

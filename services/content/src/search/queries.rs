@@ -11,7 +11,8 @@ use shared::page::AfterRank;
 use super::wire::SearchInput;
 use super::{DocumentMatch, MAX_EXCERPT_SOURCE_BYTES, MAX_EXCERPT_SOURCE_CHARS, MAX_RANKED};
 use crate::constraints::SEARCH_CONSTRAINTS;
-use crate::documents::filter::{HEAD_COLUMNS, QueryBuilder};
+use crate::documents::filter::HEAD_COLUMNS;
+use crate::query_builder::QueryBuilder;
 
 /// One page of matches, the best first, and further rows if there is another page. Only [`MAX_RANKED`] matches are
 /// ranked, and only contents of the page are read, up to [`MAX_EXCERPT_SOURCE_BYTES`].

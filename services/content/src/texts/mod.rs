@@ -6,6 +6,7 @@
 pub mod diff;
 pub mod merge;
 pub mod patch;
+pub mod ranges;
 pub mod unified;
 
 use std::ops::Range;

@@ -28,7 +28,7 @@ use serde_json::Value;
 use shared::error::{Error, ErrorReason, Result};
 use uuid::Uuid;
 
-use crate::attachments::EntityType;
+use crate::targets::EntityType;
 
 pub(crate) use part_buffer::PARTS_PREFIX;
 

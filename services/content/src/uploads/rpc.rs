@@ -15,10 +15,11 @@ use super::wire::{CompleteUploadInput, CreateUploadInput, UploadChunksInput, upl
 use super::writer::run_to_completion;
 use super::{MAX_OPEN_UPLOADS, Upload, UploadState, queries, too_large};
 use crate::access_target;
-use crate::attachments::targets::{access_target_of, confirm_task_exists, lock_target};
-use crate::attachments::{self, Attachment, EntityType};
+use crate::attachments::{self, Attachment};
 use crate::handler::ContentHandler;
 use crate::schema::NAME;
+use crate::targets::EntityType;
+use crate::targets::access::{access_target_of, confirm_task_exists, lock_target};
 
 type RpcResult<T> = Result<Response<T>, Status>;
 
@@ -101,7 +102,8 @@ impl ContentHandler {
         match self.upload_writer.complete(tx, &upload, &hash, None).await? {
             Some(attachment) => {
                 self.context.signal.announce();
-                confirm_task_exists(&self.context, attachment).await
+                confirm_task_exists(&self.context, attachment.target()).await?;
+                Ok(attachment)
             }
             None => self.find_completed_attachment(caller, id).await,
         }

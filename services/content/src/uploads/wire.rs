@@ -11,8 +11,10 @@ use uuid::Uuid;
 
 use super::upload_stream::{Part, UploadMessage};
 use super::{Upload, UploadState};
-use crate::attachments::wire::{filename, sha256, target};
-use crate::attachments::{AttachmentInput, AttachmentTarget};
+use crate::attachments::AttachmentInput;
+use crate::attachments::wire::{filename, sha256};
+use crate::targets::ContentTarget;
+use crate::targets::wire::target;
 
 #[derive(Clone, Debug)]
 pub(super) struct CreateUploadInput {
@@ -114,7 +116,7 @@ impl Upload {
         pb::Upload {
             id: self.id.to_string(),
             attachment_id: self.attachment_id.to_string(),
-            target: Some(AttachmentTarget { entity_type: self.entity_type, id: self.entity_id }.into()),
+            target: Some(ContentTarget { entity_type: self.entity_type, id: self.entity_id }.into()),
             project_id: self.project_id.to_string(),
             state: pb::UploadState::from(self.state_at(now)).into(),
             filename: self.original_filename,

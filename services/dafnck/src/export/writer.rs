@@ -3,9 +3,11 @@
 
 use anyhow::{Context, ensure};
 use prost::Message;
-use proto::content::admin::v1::{ExportedAttachment, ImportedDocument, ImportedDocumentVersion};
-use proto::content::v1::AttachmentTarget;
-use proto::content::v1::attachment_target::Target;
+use proto::content::admin::v1::{
+    ExportedAttachment, ExportedComment, ImportedDocument, ImportedDocumentVersion,
+};
+use proto::content::v1::ContentTarget;
+use proto::content::v1::content_target::Target;
 use proto::project::admin::v1::{ImportedMember, ImportedProject};
 use proto::task::admin::v1::{ImportedTask, ImportedTaskCounter, ImportedTaskDependency};
 use serde_json::{Map, Value};
@@ -82,6 +84,7 @@ impl<'a> ExportWriter<'a> {
             self.documents(some.documents).await?;
             self.versions(some.versions).await?;
             self.attachments(some.attachments).await?;
+            self.comments(some.comments).await?;
         }
         match self.written.named_users() {
             None => self.users(services, &[]).await,
@@ -207,7 +210,24 @@ impl<'a> ExportWriter<'a> {
         Ok(())
     }
 
-    fn has_target(&self, target: Option<&AttachmentTarget>) -> anyhow::Result<bool> {
+    async fn comments(&mut self, comments: Vec<ExportedComment>) -> anyhow::Result<()> {
+        for exported in comments {
+            let comment = exported.comment.unwrap_or_default();
+            let belongs = self.written.has_project(id(&exported.project_id)?)
+                && self.has_target(comment.target.as_ref())?;
+            if belongs {
+                let resolver = Some(&comment.resolver_id).filter(|resolver| !resolver.is_empty());
+                let reacting = comment.reactions.iter().map(|reaction| &reaction.user_id);
+                let named = [&comment.author_id].into_iter().chain(resolver);
+                let named = named.chain(&comment.mentioned_user_ids).chain(reacting);
+                self.written.name(named.map(|user| id(user)).collect::<anyhow::Result<Vec<_>>>()?);
+            }
+            self.write_if(belongs, Kind::Comment, &comment).await?;
+        }
+        Ok(())
+    }
+
+    fn has_target(&self, target: Option<&ContentTarget>) -> anyhow::Result<bool> {
         Ok(match target.and_then(|target| target.target.as_ref()) {
             Some(Target::TaskId(task)) => self.written.has_task(id(task)?),
             Some(Target::DocumentId(document)) => self.written.has_document(id(document)?),

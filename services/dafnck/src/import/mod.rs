@@ -1,5 +1,5 @@
-//! `dafnck import`: takes over users, projects, members, tasks, dependencies, documents, versions and files from a
-//! JSON Lines file ([`crate::interchange`]).
+//! `dafnck import`: takes over users, projects, members, tasks, dependencies, documents, versions, files and
+//! comments from a JSON Lines file ([`crate::interchange`]).
 //!
 //! Promises: lines may stand in any order, the file may be of any size, a line that cannot be stored is reported by
 //! its number and stops no other, and importing the same file again changes nothing, so that an import that was
@@ -19,7 +19,9 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use clap::Args;
 use proto::content::admin::v1::content_admin_service_client::ContentAdminServiceClient;
-use proto::content::admin::v1::{ImportDocumentsRequest, ImportedDocumentVersion};
+use proto::content::admin::v1::{
+    ImportCommentsRequest, ImportDocumentsRequest, ImportedComment, ImportedDocumentVersion,
+};
 use proto::identity::admin::v1::ImportUsersRequest;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::project::admin::v1::ImportProjectsRequest;
@@ -40,8 +42,8 @@ pub use crate::progress::Progress;
 
 /// What `--help` says about the file.
 pub const HELP: &str = r#"The file has one JSON object per line, with a `type` (user, project, member,
-task_counter, task, dependency, document, document_version or attachment) and
-that type's fields in the JSON mapping of the protos, as:
+task_counter, task, dependency, document, document_version, attachment or
+comment) and that type's fields in the JSON mapping of the protos, as:
 
   {"type":"user","id":"<uuid>","email":"olga@example.org","username":"olga"}
   {"type":"project","id":"<uuid>","name":"Apollo","ownerId":"<uuid>"}
@@ -149,7 +151,7 @@ const TASKS: ImportPass<ImportedTask> = ImportPass {
     kind: Kind::Task,
     order: |task| {
         let parent = task.parent_task_id.clone()?;
-        Some(SendOrder::Subtask { id: task.id.clone(), parent })
+        Some(SendOrder::Child { id: task.id.clone(), parent })
     },
 };
 
@@ -158,6 +160,15 @@ const VERSIONS: ImportPass<ImportedDocumentVersion> = ImportPass {
     kind: Kind::DocumentVersion,
     order: |version| {
         Some(SendOrder::Version { document: version.document_id.clone(), number: version.version_number })
+    },
+};
+
+/// Replies go after the comments that they reply to.
+const COMMENTS: ImportPass<ImportedComment> = ImportPass {
+    kind: Kind::Comment,
+    order: |comment| {
+        let is_reply = !comment.parent_id.is_empty();
+        is_reply.then(|| SendOrder::Child { id: comment.id.clone(), parent: comment.parent_id.clone() })
     },
 };
 
@@ -208,5 +219,10 @@ async fn send_kind(kind: Kind, services: &Siblings, sending: &mut PassSender<'_>
             sending.send(VERSIONS, batch, call, |answer| answer.results).await
         }
         Kind::Attachment => attachments::send(sending, &content).await,
+        Kind::Comment => {
+            let batch = |comments| ImportCommentsRequest { comments };
+            let call = async move |requests| content.import_comments(requests).await;
+            sending.send(COMMENTS, batch, call, |answer| answer.results).await
+        }
     }
 }

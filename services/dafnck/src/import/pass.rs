@@ -1,7 +1,7 @@
 //! One pass over the file: the lines of one kind, in batches.
 //!
-//! Lines are sent as they are found, but for two: versions of a document go by their numbers, and subtasks after
-//! their parents. Of those only the place is kept; they are read again in the right order at the end of the pass.
+//! Lines are sent as they are found, but for two: versions of a document go by their numbers, and subtasks and replies
+//! after their parents. Of those only the place is kept; they are read again in the right order at the end of the pass.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -20,7 +20,7 @@ const MAX_BATCH_BYTES: usize = 3 * 1024 * 1024;
 /// What a field's key and length add to an item.
 const ITEM_OVERHEAD_BYTES: usize = 8;
 /// Deeper subtasks are taken for a circle.
-const MAX_TASK_DEPTH: usize = 10_000;
+const MAX_DEPTH: usize = 10_000;
 
 /// The lines of one kind.
 pub(super) struct ImportPass<Item> {
@@ -151,8 +151,15 @@ impl<Item: Message> Producer<'_, Item> {
 /// What decides when a line may be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SendOrder {
-    Version { document: String, number: i32 },
-    Subtask { id: String, parent: String },
+    Version {
+        document: String,
+        number: i32,
+    },
+    /// A subtask or a reply.
+    Child {
+        id: String,
+        parent: String,
+    },
 }
 
 struct DeferredLine {
@@ -165,20 +172,20 @@ fn sort(waiting: &mut [DeferredLine]) {
     let parents: HashMap<String, String> = waiting
         .iter()
         .filter_map(|waiting| match &waiting.place {
-            SendOrder::Subtask { id, parent } => Some((id.clone(), parent.clone())),
+            SendOrder::Child { id, parent } => Some((id.clone(), parent.clone())),
             SendOrder::Version { .. } => None,
         })
         .collect();
     waiting.sort_by_cached_key(|waiting| match &waiting.place {
         SendOrder::Version { document, number } => (document.clone(), i64::from(*number), waiting.number),
-        SendOrder::Subtask { id, .. } => (String::new(), depth(&parents, id), waiting.number),
+        SendOrder::Child { id, .. } => (String::new(), depth(&parents, id), waiting.number),
     });
 }
 
-/// How many of a task's ancestors are waiting themselves.
-fn depth(parents: &HashMap<String, String>, task: &str) -> i64 {
-    let ancestors = std::iter::successors(parents.get(task), |parent| parents.get(*parent));
-    ancestors.take(MAX_TASK_DEPTH).map(|_| 1).sum()
+/// How many ancestors of an item are waiting themselves.
+fn depth(parents: &HashMap<String, String>, child: &str) -> i64 {
+    let ancestors = std::iter::successors(parents.get(child), |parent| parents.get(*parent));
+    ancestors.take(MAX_DEPTH).map(|_| 1).sum()
 }
 
 #[cfg(test)]

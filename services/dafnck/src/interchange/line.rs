@@ -19,6 +19,7 @@ pub enum Kind {
     Document,
     DocumentVersion,
     Attachment,
+    Comment,
 }
 
 /// The number of its line, which a message has only on its way to a service.
@@ -27,7 +28,7 @@ const TYPE: &str = "type";
 
 impl Kind {
     /// All, in the order in which they are stored.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::User,
         Self::Project,
         Self::Member,
@@ -37,6 +38,7 @@ impl Kind {
         Self::Document,
         Self::DocumentVersion,
         Self::Attachment,
+        Self::Comment,
     ];
 
     /// As `type` has it, and the full name of the message.
@@ -51,6 +53,7 @@ impl Kind {
             Self::Document => ("document", "dafnck.content.admin.v1.ImportedDocument"),
             Self::DocumentVersion => ("document_version", "dafnck.content.admin.v1.ImportedDocumentVersion"),
             Self::Attachment => ("attachment", "dafnck.content.admin.v1.ImportedAttachment"),
+            Self::Comment => ("comment", "dafnck.content.admin.v1.ImportedComment"),
         }
     }
 
@@ -66,6 +69,7 @@ impl Kind {
             Self::Document => "documents",
             Self::DocumentVersion => "versions",
             Self::Attachment => "attachments",
+            Self::Comment => "comments",
         }
     }
 
@@ -233,7 +237,7 @@ mod tests {
         .map(|text| parse::<ImportedTask>(text).unwrap_err());
         let expected = expect_test::expect![[r#"
             EOF while parsing an object (column 14)
-            unknown variant `users`, expected one of `user`, `project`, `member`, `task_counter`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 15)
+            unknown variant `users`, expected one of `user`, `project`, `member`, `task_counter`, `task`, `dependency`, `document`, `document_version`, `attachment`, `comment` (column 15)
             missing field `type` (column 10)
             invalid length 0, expected an object with a `type` (column 2)
             invalid type: integer `7`, expected an object with a `type` (column 1)

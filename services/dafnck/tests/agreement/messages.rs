@@ -12,12 +12,15 @@ use super::values;
 
 const DAY: i64 = 24 * 60 * 60;
 /// Fields that only a rule about the whole message requires.
-const REQUIRED: [(&str, &[&str]); 13] = [
+const REQUIRED: [(&str, &[&str]); 16] = [
     ("dafnck.common.v1.TimeRange", &["start_time"]),
     ("dafnck.common.v1.DurationRange", &["min_duration"]),
     ("dafnck.content.v1.CreateDocumentRequest", &["document.project_id", "document.title"]),
     ("dafnck.content.v1.UpdateDocumentRequest", &["document.id"]),
     ("dafnck.content.v1.UpdateAttachmentRequest", &["attachment.id"]),
+    ("dafnck.content.v1.CommentAnchor", &["version_number", "end"]),
+    ("dafnck.content.v1.CreateCommentRequest", &["comment.target", "comment.content"]),
+    ("dafnck.content.v1.UpdateCommentRequest", &["comment.id"]),
     ("dafnck.project.v1.CreateProjectRequest", &["project.name"]),
     ("dafnck.project.v1.UpdateProjectRequest", &["project.id"]),
     ("dafnck.project.v1.AddMemberRequest", &["member.project_id", "member.user_id"]),

@@ -50,7 +50,7 @@ const fn mask_rule(
 }
 
 /// All of them.
-pub const SERVER_RULES: [ServerRule; 30] = [
+pub const SERVER_RULES: [ServerRule; 32] = [
     rule(
         "must be an email address",
         "the domain may be in any script and is converted by UTS 46; annotations check the length and '@'",
@@ -208,6 +208,21 @@ pub const SERVER_RULES: [ServerRule; 30] = [
         "it depends on the mask whether the whole object changes",
         "task.v1.TaskService/UpdateTask",
         || json!({"task": {"id": ID, "metadata": {"a": 1}}, "metadata_patch": {"set": {"b": 1}}}),
+    ),
+    rule(
+        "must be an emoji",
+        "Unicode's list of emoji; the annotation wants a symbol at the beginning",
+        "content.v1.CommentService/AddCommentReaction",
+        || json!({"comment_id": ID, "emoji": "☐"}),
+    ),
+    rule(
+        "must mention at most 50 names",
+        "what a mention is depends on the characters around it",
+        "content.v1.CommentService/CreateComment",
+        || {
+            let names: String = (0..51).map(|number| format!("@user{number} ")).collect();
+            json!({"comment": {"target": {"task_id": ID}, "content": names}})
+        },
     ),
     rule(
         "TOO_LARGE",

@@ -37,7 +37,7 @@ const IDS: [&str; 7] = [
     "018f3a5c-7d2e-7abc-8def-0123456789ag",
 ];
 /// Texts that some pattern or format accepts.
-const FORMATS: [&str; 22] = [
+const FORMATS: [&str; 23] = [
     "...",
     "Erased-1",
     "olga@example.org",
@@ -60,6 +60,7 @@ const FORMATS: [&str; 22] = [
     "tasks:read",
     "text/markdown",
     "00000000-0000-0000-0000-00000000000",
+    "👍",
 ];
 /// Numbers of seconds that times and durations are tried with: about their ranges, and small ones.
 const SECONDS: [i64; 8] =

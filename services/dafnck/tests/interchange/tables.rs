@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl;
 use testkit::Suite;
 
 /// Tables and views, and the columns that belong to one database. Encrypted columns are looked at by their being there.
-const TABLES: [(&str, &str, &str); 9] = [
+const TABLES: [(&str, &str, &str); 12] = [
     ("identity.users", "id", "password_hash,first_name,last_name"),
     ("identity.user_profiles", "user_id", "id,location"),
     ("project.projects", "id", ""),
@@ -16,6 +16,9 @@ const TABLES: [(&str, &str, &str); 9] = [
     ("task.task_dependencies", "id", ""),
     ("content.documents", "id", ""),
     ("content.document_versions", "document_id, version_number", "id"),
+    ("content.comments", "id", ""),
+    ("content.comment_versions", "comment_id, version_number", ""),
+    ("content.comment_reactions", "comment_id, emoji, user_id", "id"),
 ];
 /// `storage_path` and `blob_id` name objects of one store.
 const ATTACHMENTS: (&str, &str, &str) = ("content.file_attachments", "id", "storage_path,blob_id");

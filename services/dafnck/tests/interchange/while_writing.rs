@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
-use proto::content::v1::attachment_target::Target;
+use proto::content::v1::content_target::Target;
 use proto::project::v1::DeleteProjectRequest;
 use proto::task::v1::{CreateTaskDependencyRequest, DeleteTaskRequest, TaskDependency};
 use testkit::Actor;

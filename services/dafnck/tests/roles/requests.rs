@@ -4,8 +4,8 @@
 
 use prost::Message;
 use proto::content::v1 as content;
-use proto::content::v1::attachment_target::Target;
 use proto::content::v1::content_edit::Edit;
+use proto::content::v1::content_target::Target;
 use proto::content::v1::upload_attachment_request::Part as WholePart;
 use proto::content::v1::upload_chunks_request::Part as ChunkPart;
 use proto::project::v1 as project;
@@ -28,6 +28,7 @@ pub fn all(ids: &Ids) -> Vec<Sample> {
         task_requests::all(ids),
         of_documents(ids),
         of_files(ids),
+        of_comments(ids),
     ]
     .into_iter()
     .flatten()
@@ -228,7 +229,7 @@ fn of_documents(ids: &Ids) -> Vec<Sample> {
 
 fn of_files(ids: &Ids) -> Vec<Sample> {
     use content::*;
-    let target = Some(AttachmentTarget { target: Some(Target::TaskId(ids.task.clone())) });
+    let target = Some(ContentTarget { target: Some(Target::TaskId(ids.task.clone())) });
     let filename = "plan.txt".to_owned();
     let header = UploadHeader { target: target.clone(), filename: filename.clone(), ..Default::default() };
     let whole = UploadAttachmentRequest { part: Some(WholePart::Header(header)) };
@@ -256,5 +257,45 @@ fn of_files(ids: &Ids) -> Vec<Sample> {
         ("content.v1.AttachmentService/GetUpload", by_upload.clone()),
         ("content.v1.AttachmentService/CompleteUpload", by_upload.clone()),
         ("content.v1.AttachmentService/CancelUpload", by_upload),
+    ]
+}
+
+/// Most are about a comment of the owner's on the task.
+fn of_comments(ids: &Ids) -> Vec<Sample> {
+    use content::*;
+    let target = Some(ContentTarget { target: Some(Target::TaskId(ids.task.clone())) });
+    let comment_id = ids.comment.clone();
+    let create = CreateCommentRequest {
+        comment: Some(Comment { target: target.clone(), content: "more".to_owned(), ..Default::default() }),
+        ..Default::default()
+    };
+    let by_id = GetCommentRequest { comment_id: comment_id.clone() }.encode_to_vec();
+    let by_verb = ResolveCommentRequest { comment_id: comment_id.clone(), etag: stale() }.encode_to_vec();
+    let unchanged = Comment { id: comment_id.clone(), etag: stale(), ..Default::default() };
+    let update = UpdateCommentRequest { comment: Some(unchanged), ..Default::default() };
+    let reopen = ReopenCommentRequest { comment_id: comment_id.clone(), etag: stale() };
+    let react = AddCommentReactionRequest { comment_id, emoji: "👍".to_owned() }.encode_to_vec();
+    let list = ListCommentsRequest { target: target.clone(), ..Default::default() };
+    let counts = BatchCountCommentsRequest { targets: target.into_iter().collect() };
+    let search = SearchCommentsRequest {
+        query: "plan".to_owned(),
+        project_ids: vec![ids.project.clone()],
+        ..Default::default()
+    };
+    let watch = WatchCommentsRequest { project_id: ids.project.clone(), ..Default::default() };
+    vec![
+        ("content.v1.CommentService/CreateComment", create.encode_to_vec()),
+        ("content.v1.CommentService/GetComment", by_id.clone()),
+        ("content.v1.CommentService/ListComments", list.encode_to_vec()),
+        ("content.v1.CommentService/UpdateComment", update.encode_to_vec()),
+        ("content.v1.CommentService/ListCommentVersions", by_id),
+        ("content.v1.CommentService/ResolveComment", by_verb.clone()),
+        ("content.v1.CommentService/ReopenComment", reopen.encode_to_vec()),
+        ("content.v1.CommentService/AddCommentReaction", react.clone()),
+        ("content.v1.CommentService/RemoveCommentReaction", react),
+        ("content.v1.CommentService/DeleteComment", by_verb),
+        ("content.v1.CommentService/BatchCountComments", counts.encode_to_vec()),
+        ("content.v1.CommentService/SearchComments", search.encode_to_vec()),
+        ("content.v1.CommentService/WatchComments", watch.encode_to_vec()),
     ]
 }

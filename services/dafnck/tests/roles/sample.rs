@@ -15,6 +15,8 @@ pub struct Ids {
     pub dependency: String,
     pub document: String,
     pub attachment: String,
+    /// A comment of the owner's.
+    pub comment: String,
     /// An upload of the owner's.
     pub upload: String,
     /// When all this was there.

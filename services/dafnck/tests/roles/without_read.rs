@@ -50,11 +50,16 @@ async fn write_secrets(owner: &Actor, ids: &Ids) {
         ..Default::default()
     };
     owner.attachments().update_attachment(request).await.unwrap();
+    let comment =
+        content::Comment { id: ids.comment.clone(), content: SECRET.to_owned(), ..Default::default() };
+    let request = content::UpdateCommentRequest { comment: Some(comment), ..Default::default() };
+    owner.comments().update_comment(request).await.unwrap();
 }
 
 /// Takes all permissions to read from an admin, and waits until task and content know.
 async fn deny_reading(owner: &Actor, admin: &Actor, ids: &Ids) {
-    let denied = [Permission::TaskRead, Permission::DocumentRead, Permission::AttachmentRead];
+    let denied =
+        [Permission::TaskRead, Permission::DocumentRead, Permission::AttachmentRead, Permission::CommentRead];
     let member = project::Member {
         project_id: ids.project.clone(),
         user_id: admin.id.to_string(),

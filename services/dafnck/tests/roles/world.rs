@@ -179,6 +179,7 @@ async fn fill(owner: &Actor, heir: &Actor, project: &Project) -> Vec<Ids> {
         other_task: other_task.id,
         document: owner.document(project, "plan", "up").await.id,
         upload: begin_upload(owner, &task.id).await,
+        comment: comment(owner, &task.id).await,
         ..Ids::default()
     };
     let mut all = Vec::new();
@@ -206,8 +207,8 @@ async fn depend(owner: &Actor, waiting: &task::Task, on: &task::Task) -> String 
 
 async fn attach(owner: &Actor, task_id: &str) -> String {
     let header = content::UploadHeader {
-        target: Some(content::AttachmentTarget {
-            target: Some(content::attachment_target::Target::TaskId(task_id.to_owned())),
+        target: Some(content::ContentTarget {
+            target: Some(content::content_target::Target::TaskId(task_id.to_owned())),
         }),
         filename: "plan.txt".to_owned(),
         ..Default::default()
@@ -217,12 +218,24 @@ async fn attach(owner: &Actor, task_id: &str) -> String {
     owner.attachments().upload_attachment(parts).await.unwrap().into_inner().id
 }
 
+async fn comment(owner: &Actor, task_id: &str) -> String {
+    let comment = content::Comment {
+        target: Some(content::ContentTarget {
+            target: Some(content::content_target::Target::TaskId(task_id.to_owned())),
+        }),
+        content: "why?".to_owned(),
+        ..Default::default()
+    };
+    let request = content::CreateCommentRequest { comment: Some(comment), ..Default::default() };
+    owner.comments().create_comment(request).await.unwrap().into_inner().id
+}
+
 async fn begin_upload(owner: &Actor, task_id: &str) -> String {
     let request = content::CreateUploadRequest {
         request_id: new_id(),
         upload: Some(content::Upload {
-            target: Some(content::AttachmentTarget {
-                target: Some(content::attachment_target::Target::TaskId(task_id.to_owned())),
+            target: Some(content::ContentTarget {
+                target: Some(content::content_target::Target::TaskId(task_id.to_owned())),
             }),
             filename: "film.bin".to_owned(),
             size: 10,

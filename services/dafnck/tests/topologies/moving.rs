@@ -10,7 +10,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 use proto::content::v1::{
-    AttachmentTarget, DocumentFilter, ListAttachmentsRequest, ListDocumentsRequest, attachment_target,
+    ContentTarget, DocumentFilter, ListAttachmentsRequest, ListDocumentsRequest, content_target,
 };
 use proto::project::v1::{GetProjectRequest, Project};
 use proto::task::v1::{ListTasksRequest, TaskFilter, WatchTasksRequest};
@@ -107,7 +107,7 @@ async fn seen(who: &Actor, project: &Project) -> [usize; 3] {
     };
     let documents = who.documents().list_documents(documents).await.unwrap().into_inner().documents.len();
     let files = ListAttachmentsRequest {
-        target: Some(AttachmentTarget { target: Some(attachment_target::Target::ProjectId(id())) }),
+        target: Some(ContentTarget { target: Some(content_target::Target::ProjectId(id())) }),
         ..Default::default()
     };
     let files = who.attachments().list_attachments(files).await.unwrap().into_inner().attachments.len();

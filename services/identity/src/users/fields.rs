@@ -3,7 +3,8 @@
 use shared::validation::Violations;
 use uuid::Uuid;
 
-const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=50;
+pub const MAX_USERNAME_CHARS: usize = 50;
+const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=MAX_USERNAME_CHARS;
 const MAX_NAME_CHARS: usize = 100;
 /// The usernames of erased accounts begin with this, in any case. Nobody else has such a name.
 const ERASED_PREFIX: &str = "erased-";

@@ -10,8 +10,9 @@ use shared::validation::{MAX_BATCH, Violations};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use super::fields::MAX_USERNAME_CHARS;
 use crate::handler::IdentityHandler;
-use crate::schema::{UserStatus, users};
+use crate::schema::{UserStatus, lower, users};
 
 impl IdentityHandler {
     pub(crate) async fn resolve_users(
@@ -29,6 +30,28 @@ impl IdentityHandler {
         let users = ids.into_iter().filter_map(user).collect();
         Ok(Response::new(pb::ResolveUsersResponse { users }))
     }
+
+    pub(crate) async fn resolve_usernames(
+        &self,
+        request: Request<pb::ResolveUsernamesRequest>,
+    ) -> Result<Response<pb::ResolveUsernamesResponse>, Status> {
+        let mut v = Violations::new();
+        let names = request.into_inner().usernames;
+        let names = v
+            .items("usernames", names, MAX_BATCH, |v, name| v.text("usernames", name, 1, MAX_USERNAME_CHARS));
+        v.finish()?;
+
+        let tx = self.0.begin_background().await?;
+        let found = find_active(&tx, names.iter().map(|name| name.to_lowercase()).collect()).await?;
+        tx.finish();
+
+        let user = |username: String| {
+            let user_id = found.get(&username.to_lowercase())?.to_string();
+            Some(pb::ResolvedUsername { username, user_id })
+        };
+        let users = names.into_iter().filter_map(user).collect();
+        Ok(Response::new(pb::ResolveUsernamesResponse { users }))
+    }
 }
 
 /// Parses the field `user_ids`: each id once, in the order of the request.
@@ -39,6 +62,19 @@ pub(super) fn parse_ids(values: &[String], min: usize) -> Result<Vec<Uuid>, Erro
     v.finish()?;
     let mut seen = HashSet::new();
     Ok(ids.into_iter().filter(|id| seen.insert(*id)).collect())
+}
+
+/// The ids of active users, by their names in lower case.
+async fn find_active(
+    mut conn: &AsyncPgConnection,
+    lower_case_names: Vec<String>,
+) -> Result<HashMap<String, Uuid>, Error> {
+    let select = users::table
+        .filter(lower(users::username).eq_any(lower_case_names))
+        .filter(users::status.eq(UserStatus::Active))
+        .select((lower(users::username), users::id));
+    let rows: Vec<(String, Uuid)> = select.load(&mut conn).await?;
+    Ok(rows.into_iter().collect())
 }
 
 async fn find_statuses(

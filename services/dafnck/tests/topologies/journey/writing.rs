@@ -43,8 +43,8 @@ pub(super) async fn attach_files(Journey { olga, gus, .. }: &Journey<'_>, task: 
     let request = pb::CreateUploadRequest {
         request_id: new_id(),
         upload: Some(pb::Upload {
-            target: Some(pb::AttachmentTarget {
-                target: Some(pb::attachment_target::Target::TaskId(task.id.clone())),
+            target: Some(pb::ContentTarget {
+                target: Some(pb::content_target::Target::TaskId(task.id.clone())),
             }),
             filename: "film.bin".to_owned(),
             size: FILE_BYTES as i64,

@@ -2,14 +2,19 @@ package com.dafnck.conformance;
 
 import com.dafnck.client.AttachmentFiles;
 import com.dafnck.client.TaskWatch;
-import com.dafnck.content.v1.AttachmentTarget;
+import com.dafnck.content.v1.Comment;
+import com.dafnck.content.v1.CommentEventFilter;
+import com.dafnck.content.v1.ContentTarget;
+import com.dafnck.content.v1.CreateCommentRequest;
 import com.dafnck.content.v1.CreateUploadRequest;
 import com.dafnck.content.v1.DownloadAttachmentRequest;
 import com.dafnck.content.v1.GetUploadRequest;
+import com.dafnck.content.v1.ListCommentsRequest;
 import com.dafnck.content.v1.Upload;
 import com.dafnck.content.v1.UploadChunksHeader;
 import com.dafnck.content.v1.UploadChunksRequest;
 import com.dafnck.content.v1.UploadState;
+import com.dafnck.content.v1.WatchCommentsRequest;
 import com.dafnck.project.v1.GetProjectRequest;
 import com.dafnck.task.v1.DeleteTaskRequest;
 import com.dafnck.task.v1.Task;
@@ -86,7 +91,7 @@ final class StreamSteps {
   static String uploadResume(Suite suite) throws Exception {
     var bytes = new byte[FILE_BYTES];
     new Random().nextBytes(bytes);
-    var target = AttachmentTarget.newBuilder().setTaskId(suite.createTask("Film").getId()).build();
+    var target = ContentTarget.newBuilder().setTaskId(suite.createTask("Film").getId()).build();
     var path = Files.createTempFile("film", ".bin");
     try {
       Files.write(path, bytes);
@@ -172,6 +177,36 @@ final class StreamSteps {
     var expected = Arrays.copyOfRange(suite.film().bytes(), offset, offset + length);
     Check.that(Arrays.equals(range.toByteArray(), expected), "the range has other bytes");
     return FILE_BYTES + " bytes, and " + length + " from " + offset + " on";
+  }
+
+  static String comments(Suite suite) throws Exception {
+    var target = ContentTarget.newBuilder().setTaskId(suite.createTask("Discuss").getId()).build();
+    var watch = suite.comments.watchComments(WatchCommentsRequest.newBuilder()
+        .setProjectId(suite.projectId())
+        .setFilter(CommentEventFilter.newBuilder().addTargets(target))
+        .build());
+    // The first response comes at once; the comments are written after it.
+    Check.equal(watch.read().getEventsCount(), 0, "the events of the first response");
+
+    var asked = write(suite, Comment.newBuilder().setTarget(target).setContent("Why?"));
+    var text = "Because, @" + suite.username + ".";
+    var answer = write(suite, Comment.newBuilder().setParentId(asked.getId()).setContent(text));
+    Check.equal(List.copyOf(answer.getMentionedUserIdsList()), List.of(suite.userId()), "the mentioned users");
+    var listed = suite.comments.listComments(ListCommentsRequest.newBuilder().setTarget(target).build());
+    var contents = listed.getCommentsList().stream().map(Comment::getContent).toList();
+    Check.equal(contents, List.of("Why?", text), "the list");
+    var seen = new ArrayList<String>();
+    while (seen.size() < 2) {
+      watch.read().getEventsList().forEach(event -> seen.add(event.getChange().getResourceId()));
+    }
+    watch.cancel("enough", null);
+    Check.equal(seen, List.of(asked.getId(), answer.getId()), "what the watch saw");
+    return "a comment and a reply, listed and watched";
+  }
+
+  private static Comment write(Suite suite, Comment.Builder comment) throws StatusException {
+    return suite.comments.createComment(
+        CreateCommentRequest.newBuilder().setRequestId(Suite.newId()).setComment(comment).build());
   }
 
   static String cancellation(Suite suite) throws Exception {

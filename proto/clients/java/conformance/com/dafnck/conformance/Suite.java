@@ -5,6 +5,8 @@ import com.dafnck.client.Channels;
 import com.dafnck.client.Session;
 import com.dafnck.content.v1.AttachmentServiceGrpc;
 import com.dafnck.content.v1.AttachmentServiceGrpc.AttachmentServiceBlockingV2Stub;
+import com.dafnck.content.v1.CommentServiceGrpc;
+import com.dafnck.content.v1.CommentServiceGrpc.CommentServiceBlockingV2Stub;
 import com.dafnck.identity.v1.AccountServiceGrpc;
 import com.dafnck.identity.v1.AccountServiceGrpc.AccountServiceBlockingV2Stub;
 import com.dafnck.identity.v1.AuthServiceGrpc;
@@ -66,6 +68,8 @@ final class Suite implements AutoCloseable {
   final PlanServiceBlockingV2Stub plans =
       PlanServiceGrpc.newBlockingV2Stub(tasks.getChannel()).withCallCredentials(user);
   final AttachmentServiceBlockingV2Stub attachments = attachmentsAt(address("content"));
+  final CommentServiceBlockingV2Stub comments =
+      CommentServiceGrpc.newBlockingV2Stub(attachments.getChannel()).withCallCredentials(user);
 
   static String address(String service) {
     return System.getenv("DAFNCK_" + service.toUpperCase(Locale.ROOT));

@@ -2,7 +2,7 @@ package com.dafnck.client;
 
 import com.dafnck.content.v1.Attachment;
 import com.dafnck.content.v1.AttachmentServiceGrpc.AttachmentServiceBlockingV2Stub;
-import com.dafnck.content.v1.AttachmentTarget;
+import com.dafnck.content.v1.ContentTarget;
 import com.dafnck.content.v1.CompleteUploadRequest;
 import com.dafnck.content.v1.CreateUploadRequest;
 import com.dafnck.content.v1.DownloadAttachmentRequest;
@@ -31,7 +31,7 @@ public final class AttachmentFiles {
 
   /** Uploads a file. After an error, call it again with the same request id: it continues where the server stopped. */
   public static Attachment upload(
-      AttachmentServiceBlockingV2Stub attachments, String requestId, AttachmentTarget target, Path path)
+      AttachmentServiceBlockingV2Stub attachments, String requestId, ContentTarget target, Path path)
       throws IOException, StatusException, InterruptedException {
     var size = Files.size(path);
     // A retry returns the upload as it now is.

@@ -1,4 +1,4 @@
-//! Deletes the attachments of deleted tasks. It follows the feed of the task service and stores its position in the
+//! Deletes the attachments and comments of deleted tasks. It follows the feed of the task service and stores its position in the
 //! transaction of each batch, so that each deletion is applied exactly once.
 
 use std::time::Duration;
