@@ -210,19 +210,19 @@ pub struct CommentCount {
 
 /// What a comment begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum CommentParent {
     /// It begins a thread on this target.
     Target(ContentTarget),
     /// It replies to this comment.
-    Parent(Uuid),
+    Comment(Uuid),
 }
 
-impl Place {
+impl CommentParent {
     /// The id of the target or parent.
     pub fn id(self) -> Uuid {
         match self {
             Self::Target(target) => target.id,
-            Self::Parent(id) => id,
+            Self::Comment(id) => id,
         }
     }
 }

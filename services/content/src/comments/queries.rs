@@ -11,8 +11,8 @@ use shared::page::AfterTime;
 use uuid::Uuid;
 
 use super::{
-    Anchor, AnchorColumns, Comment, CommentCount, CommentFilter, CommentVersion, MAX_EMOJI, MAX_QUOTE_CHARS,
-    MAX_REACTIONS, Place,
+    Anchor, AnchorColumns, Comment, CommentCount, CommentFilter, CommentParent, CommentVersion, MAX_EMOJI,
+    MAX_QUOTE_CHARS, MAX_REACTIONS,
 };
 use crate::constraints::CONSTRAINTS;
 use crate::query_builder::{QueryBuilder, non_empty};
@@ -55,14 +55,17 @@ pub(super) struct Parent {
 }
 
 /// Prevents the deletion of a new comment's target or parent until the transaction ends; `None` if it does not exist.
-pub(super) async fn lock_place(mut conn: &AsyncPgConnection, place: Place) -> Result<Option<Parent>> {
+pub(super) async fn lock_parent(
+    mut conn: &AsyncPgConnection,
+    place: CommentParent,
+) -> Result<Option<Parent>> {
     match place {
-        Place::Target(target) => {
+        CommentParent::Target(target) => {
             let ContentTarget { entity_type, id: entity_id } = target;
             let parent = Parent { entity_type, entity_id, is_reply: false, is_deleted: false };
             Ok(lock_target(conn, target).await?.then_some(parent))
         }
-        Place::Parent(id) => {
+        CommentParent::Comment(id) => {
             let query = sql_query(
                 "SELECT entity_type, entity_id, parent_id IS NOT NULL AS is_reply, deleted_at IS NOT NULL AS is_deleted \
                  FROM content.comments WHERE id = $1 FOR KEY SHARE",

@@ -20,7 +20,7 @@ use super::wire::{
     CommentOrder, CreateCommentInput, ListCommentsInput, ReactionInput, SearchCommentsInput,
     UpdateCommentInput, comment_id, counted_targets,
 };
-use super::{Comment, CommentVersion, Place, mentions};
+use super::{Comment, CommentParent, CommentVersion, mentions};
 use crate::access_target;
 use crate::handler::ContentHandler;
 use crate::page::to_page;
@@ -36,8 +36,8 @@ impl ContentHandler {
         let CreateCommentInput { key, id, place, anchor, content } = input;
         let user_id = caller.user()?.user_id;
         let access_target = match place {
-            Place::Target(target) => access_target_of(&self.context, target).await?,
-            Place::Parent(parent) => access_target::comment(parent),
+            CommentParent::Target(target) => access_target_of(&self.context, target).await?,
+            CommentParent::Comment(parent) => access_target::comment(parent),
         };
         let mentioned = mentions::resolve(&self.context, &content).await?;
         let begun = self.authorizer.begin(caller, &access_target, CommentWrite, |conn| {
@@ -45,7 +45,7 @@ impl ContentHandler {
             async move {
                 let claim = idempotency::claim(conn, NAME, user_id, "CreateComment", key.as_ref(), id);
                 let anchor = queries::find_anchor(conn, place.id(), anchor);
-                futures::try_join!(queries::lock_place(conn, place), claim, anchor)
+                futures::try_join!(queries::lock_parent(conn, place), claim, anchor)
             }
             .boxed()
         });
@@ -60,8 +60,8 @@ impl ContentHandler {
             return Err(Error::invalid("comment.parent_id", "must not be a reply or deleted"));
         }
         let parent_id = match place {
-            Place::Target(_) => None,
-            Place::Parent(parent) => Some(parent),
+            CommentParent::Target(_) => None,
+            CommentParent::Comment(parent) => Some(parent),
         };
         let target = ContentTarget { entity_type, id: entity_id };
         let new = NewComment { id, target, parent_id, content, mentioned, anchor };

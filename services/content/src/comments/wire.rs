@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::mentions::{self, MAX_MENTIONS};
 use super::search::CommentMatch;
 use super::{
-    Anchor, AnchorColumns, Comment, CommentFilter, CommentVersion, MAX_CONTENT_BYTES, MAX_EMOJI_CHARS, Place,
-    ReactionCount, emoji,
+    Anchor, AnchorColumns, Comment, CommentFilter, CommentParent, CommentVersion, MAX_CONTENT_BYTES,
+    MAX_EMOJI_CHARS, ReactionCount, emoji,
 };
 use crate::search::MAX_QUERY_CHARS;
 use crate::targets::wire::{target, target_at};
@@ -46,7 +46,7 @@ pub(super) fn comment_id(value: &str) -> Result<Uuid> {
 pub(super) struct CreateCommentInput {
     pub key: Option<RequestKey>,
     pub id: Uuid,
-    pub place: Place,
+    pub place: CommentParent,
     pub anchor: Option<Anchor>,
     pub content: String,
 }
@@ -71,16 +71,16 @@ impl TryFrom<pb::CreateCommentRequest> for CreateCommentInput {
         let id = v.uuid_or_new("id", &comment.id);
         let parent = v.optional_uuid("parent_id", &comment.parent_id);
         let place = match (parent, comment.target) {
-            (None, given) => Place::Target(target(&mut v, given)),
-            (Some(parent), None) => Place::Parent(parent),
+            (None, given) => CommentParent::Target(target(&mut v, given)),
+            (Some(parent), None) => CommentParent::Comment(parent),
             (Some(parent), given) => {
                 target(&mut v, given);
                 v.add("target", "must not be given together with parent_id");
-                Place::Parent(parent)
+                CommentParent::Comment(parent)
             }
         };
         let is_on_document =
-            matches!(place, Place::Target(target) if target.entity_type == EntityType::Document);
+            matches!(place, CommentParent::Target(target) if target.entity_type == EntityType::Document);
         v.require(comment.anchor.is_none() || is_on_document, "anchor", "must be in a document");
         let anchor = comment.anchor.map(|given| anchor(&mut v, &given));
         let content = content(&mut v, "content", comment.content);

@@ -13,7 +13,7 @@ use shared::user_lookup::known_users;
 use uuid::Uuid;
 
 use super::wire::CommentImport;
-use super::{ImportItem, known_projects, queries};
+use super::{ImportItem, queries};
 use crate::targets::access::resolve_task;
 use crate::targets::{ContentTarget, EntityType};
 
@@ -38,7 +38,7 @@ pub(super) async fn import(
         EntityType::Document => projects_of_documents.get(&target.id).copied(),
         EntityType::Task => projects_of_tasks.get(&target.id).copied(),
     });
-    reject_unknown_projects(context, authorizer, &mut items).await?;
+    reject_unknown_projects(authorizer, &mut items).await?;
     tx.keep_dates()?;
     let results = insert(&tx, items).await?;
     tx.commit().await?;
@@ -99,13 +99,9 @@ fn set_projects(items: &mut Items, project_of: impl Fn(ContentTarget) -> Option<
     }
 }
 
-async fn reject_unknown_projects(
-    context: &ServiceContext,
-    authorizer: &Authorizer,
-    items: &mut Items,
-) -> Result<()> {
-    let projects = valid(items).map(|item| item.comment.project_id).collect();
-    let known = known_projects(context, authorizer, &projects).await?;
+async fn reject_unknown_projects(authorizer: &Authorizer, items: &mut Items) -> Result<()> {
+    let projects: HashSet<Uuid> = valid(items).map(|item| item.comment.project_id).collect();
+    let known = authorizer.existing_projects(&Vec::from_iter(projects)).await?;
     reject(items, |item| {
         let project = item.comment.project_id;
         (!known.contains(&project)).then(|| format!("target: the project {project} does not exist"))

@@ -41,7 +41,7 @@ impl IdentityHandler {
             .items("usernames", names, MAX_BATCH, |v, name| v.text("usernames", name, 1, MAX_USERNAME_CHARS));
         v.finish()?;
 
-        let tx = self.0.begin_background().await?;
+        let tx = self.begin_background().await?;
         let found = find_active(&tx, names.iter().map(|name| name.to_lowercase()).collect()).await?;
         tx.finish();
 
