@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use proto::content::v1 as content;
 use proto::content::v1::attachment_service_client::AttachmentServiceClient;
-use proto::content::v1::attachment_target::Target;
+use proto::content::v1::content_target::Target;
 use proto::content::v1::download_attachment_response::Part as Downloaded;
 use proto::content::v1::upload_attachment_request::Part;
 use tokio::process::Command;
@@ -57,7 +57,7 @@ async fn copy(directory: &Path, bytes: &[u8]) -> anyhow::Result<Duration> {
 }
 
 async fn upload(suite: &BenchSuite, fixtures: &Fixtures, bytes: Vec<u8>) -> anyhow::Result<String> {
-    let target = content::AttachmentTarget { target: Some(Target::ProjectId(fixtures.project_id.clone())) };
+    let target = content::ContentTarget { target: Some(Target::ProjectId(fixtures.project_id.clone())) };
     let header = content::UploadHeader {
         target: Some(target),
         filename: "benchmark.bin".to_owned(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use local_servers::Barman;
 
-use super::COPY_LIMIT;
+use super::COPY_TIMEOUT;
 use crate::backup::catalog::{self, BaseBackup, WalSegment};
 use crate::backup::directory::{BackupDirectory, SERVER};
 
@@ -31,7 +31,7 @@ pub(super) async fn copy_newest(
     };
     let target = to.to_str().context("the path is not UTF-8")?;
     for name in taken_over.iter().filter(is_missing) {
-        let got = barman.call(&["get-wal", "--output-directory", target, SERVER, name], COPY_LIMIT).await;
+        let got = barman.call(&["get-wal", "--output-directory", target, SERVER, name], COPY_TIMEOUT).await;
         got.with_context(|| format!("Barman could not restore the WAL segment {name}"))?;
     }
     Ok(())
