@@ -1240,7 +1240,7 @@ GRANT SELECT, INSERT, UPDATE (content, mentioned_user_ids, resolved_at, resolver
 GRANT SELECT ON comment_versions TO content_service;
 GRANT SELECT, INSERT, DELETE ON comment_reactions TO content_service;
 GRANT SELECT ON stored_parts, document_search, project_access, project_access_members TO content_service;
-GRANT EXECUTE ON FUNCTION parse_search_query(text), search_documents(tsquery, uuid[]),
+GRANT EXECUTE ON FUNCTION folded_text(text), parse_search_query(text), search_documents(tsquery, uuid[]),
     list_project_documents(uuid, text, boolean, text, uuid, integer), is_member(uuid, uuid),
     search_comments(tsquery, uuid[]), count_comments(text[], uuid[]), readers_among(uuid, uuid[]),
     words_and_parts(text), parts_of_joined_words(text),

@@ -1484,8 +1484,8 @@ CREATE VIEW task_rows WITH (security_invoker = true) AS
         t.completed_at, t.number, t.rank, t.manually_blocked, t.xmin AS version
     FROM tasks t;
 
--- The ids of a page of `list_project_tasks` in the orders by priority and title: their comparisons are not leakproof, so
--- under row-level security no index would find the task that a page starts after.
+-- The ids of a page of `list_project_tasks` in the orders by priority, due date and title: their comparisons are not
+-- leakproof, so under row-level security no index would find the task that a page starts after.
 CREATE FUNCTION list_project_task_ids(
     project uuid, ordering text, descending boolean, after_key text, after_id uuid, max_tasks integer
 ) RETURNS SETOF uuid
@@ -1496,7 +1496,9 @@ DECLARE
     -- The first key of each order. No text is the last title.
     from_key text := coalesce(after_key, CASE ordering
         WHEN 'priority' THEN CASE WHEN descending THEN 'urgent' ELSE 'low' END
+        WHEN 'due' THEN CASE WHEN descending THEN 'infinity' ELSE '-infinity' END
         ELSE CASE WHEN NOT descending THEN '' END END);
+    from_due timestamptz := CASE WHEN ordering = 'due' THEN from_key END;
     from_id uuid := coalesce(after_id, CASE WHEN descending THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'
         ELSE '00000000-0000-0000-0000-000000000000' END::uuid);
     -- Compared with 0: the first page has the tasks at its position, a later one only those behind it.
@@ -1506,6 +1508,14 @@ BEGIN
         RETURN;
     END IF;
     CASE concat(ordering, CASE WHEN descending THEN ' desc' ELSE ' asc' END)
+    WHEN 'due desc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (coalesce(t.due_date, 'infinity'), t.id, 0) < (from_due, from_id, from_side)
+            ORDER BY coalesce(t.due_date, 'infinity') DESC, t.id DESC LIMIT max_tasks;
+    WHEN 'due asc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (coalesce(t.due_date, 'infinity'), t.id, 0) > (from_due, from_id, from_side)
+            ORDER BY coalesce(t.due_date, 'infinity'), t.id LIMIT max_tasks;
     WHEN 'priority desc' THEN
         RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
             AND (t.priority, t.id, 0) < (from_key::task_priority, from_id, from_side)
@@ -1549,7 +1559,7 @@ DECLARE
         WHEN 'rank' THEN CASE WHEN descending THEN '~' ELSE '' END
         WHEN 'number' THEN CASE WHEN descending THEN '1000000000000' ELSE '0' END
         ELSE CASE WHEN descending THEN 'infinity' ELSE '-infinity' END END);
-    from_time timestamptz := CASE WHEN ordering IN ('created', 'updated', 'due') THEN from_key END;
+    from_time timestamptz := CASE WHEN ordering IN ('created', 'updated') THEN from_key END;
     from_id uuid := coalesce(after_id, CASE WHEN descending THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'
         ELSE '00000000-0000-0000-0000-000000000000' END::uuid);
     -- As in `list_project_task_ids`.
@@ -1572,14 +1582,6 @@ BEGIN
         RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
             AND (t.updated_at, t.id, 0) > (from_time, from_id, from_side)
             ORDER BY t.updated_at, t.id LIMIT max_tasks;
-    WHEN 'due desc' THEN
-        RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
-            AND (coalesce(t.due_date, 'infinity'), t.id, 0) < (from_time, from_id, from_side)
-            ORDER BY coalesce(t.due_date, 'infinity') DESC, t.id DESC LIMIT max_tasks;
-    WHEN 'due asc' THEN
-        RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
-            AND (coalesce(t.due_date, 'infinity'), t.id, 0) > (from_time, from_id, from_side)
-            ORDER BY coalesce(t.due_date, 'infinity'), t.id LIMIT max_tasks;
     WHEN 'rank desc' THEN
         RETURN QUERY SELECT t.* FROM task.task_rows t WHERE t.project_id = project
             AND t.rank < from_key
@@ -1890,7 +1892,7 @@ GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uui
     project_key(uuid), project_of_task_key(text), task_of_key(text), project_of_task(uuid),
     project_of_logged_task(uuid), readable_tasks(uuid[]), announce_status_changes(uuid[], uuid[]), outgoing_edges(uuid[]), incoming_edges(uuid[]),
     edges_around(uuid, boolean, dependency_type[], integer, integer), plan_edges(uuid, integer),
-    parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
+    folded_text(text), parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
     list_project_tasks(uuid, text, boolean, text, uuid, integer),
     list_project_task_ids(uuid, text, boolean, text, uuid, integer),
     is_member(uuid, uuid), gather_tasks(uuid[], text[], uuid[]) TO task_service;

@@ -52,7 +52,7 @@ pub fn install(options: OutputOptions, is_server: bool) {
     let steps = match (options.quiet, is_server) {
         (true, _) => Steps::Nowhere,
         (false, true) => Steps::Lines,
-        (false, false) if io::stderr().is_terminal() => Steps::Spinner(ProgressBar::no_length()),
+        (false, false) if io::stderr().is_terminal() => Steps::Spinner(blank_bar()),
         (false, false) => Steps::Nowhere,
     };
     OUTPUT.get_or_init(|| Output { options, steps });
@@ -138,9 +138,14 @@ pub fn fail_as(json: bool, error: &anyhow::Error, exit_code: u8) {
 pub(crate) fn progress_bar() -> ProgressBar {
     clear_steps();
     match &output().steps {
-        Steps::Spinner(_) => ProgressBar::no_length(),
+        Steps::Spinner(_) => blank_bar(),
         Steps::Lines | Steps::Nowhere => ProgressBar::hidden(),
     }
+}
+
+/// Shows nothing before its first style and message.
+fn blank_bar() -> ProgressBar {
+    ProgressBar::no_length().with_style(style("{msg}"))
 }
 
 pub(crate) fn style(template: &str) -> ProgressStyle {

@@ -46,9 +46,9 @@ async fn every_order_walks_its_index_in_a_project_that_has_just_been_filled() {
             for middle in [false, true] {
                 let after =
                     if middle { middle_of(suite, project, key).await } else { "NULL, NULL".to_owned() };
-                // These two read the rows by the ids of the page.
+                // These read the rows by the ids of the page.
                 let function = match order {
-                    "priority" | "title" => "list_project_task_ids",
+                    "priority" | "due" | "title" => "list_project_task_ids",
                     _ => "list_project_tasks",
                 };
                 let page =

@@ -5,7 +5,6 @@
 //! Meanwhile it answers questions for health, so that a server with too many clients is not taken for a dead one.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,8 +37,8 @@ struct Probation {
 /// The place of one connection, which is given back when it is dropped.
 pub(super) struct ConnectionPlace {
     shares: Shares,
-    share: Mutex<Permit>,
-    is_on_probation: AtomicBool,
+    /// None while the connection is on probation.
+    share: Mutex<Option<Permit>>,
     /// Cancelled when a newer connection on probation takes its place.
     replaced: CancellationToken,
     probation: Arc<Probation>,
@@ -48,12 +47,15 @@ pub(super) struct ConnectionPlace {
 impl ConnectionLimits {
     /// At most `allowed` connections, for which the process has file descriptors.
     pub(super) fn new(limits: &LimitOptions, allowed: u64, clients: ClientAddress) -> Self {
+        let of_all = ShareLimits::of(allowed.clamp(1, limits.max_connections.into()));
+        let on_probation = of_all.reserved.div_ceil(PROBATION_DIVISOR);
         let limits = ShareLimits {
+            total: of_all.total - on_probation,
+            reserved: of_all.reserved - on_probation,
             per_peer: limits.max_connections_per_peer.into(),
-            ..ShareLimits::of(allowed.clamp(1, limits.max_connections.into()))
+            ..of_all
         };
-        let max_connections =
-            usize::try_from(limits.reserved.div_ceil(PROBATION_DIVISOR)).unwrap_or_default();
+        let max_connections = usize::try_from(on_probation).unwrap_or_default();
         let probation = Arc::new(Probation { max_connections, connections: Mutex::default() });
         Self { shares: Shares::new(limits), clients, probation }
     }
@@ -63,56 +65,51 @@ impl ConnectionLimits {
         let peer = Owner::peer(address);
         // A proxy that we trust has the connections of many clients.
         let owner = if self.clients.trusts(address) { Owner::Proxy } else { peer };
-        if let Some(share) = self.shares.take(owner, 1) {
-            return Some(self.place(share, CancellationToken::new(), false));
-        }
-        let share = self.shares.take(Owner::Principal, 1)?;
-        let replaced = self.probation.begin(peer)?;
-        Some(self.place(share, replaced, true))
-    }
-
-    fn place(&self, share: Permit, replaced: CancellationToken, is_on_probation: bool) -> ConnectionPlace {
-        ConnectionPlace {
-            shares: self.shares.clone(),
-            share: Mutex::new(share),
-            is_on_probation: AtomicBool::new(is_on_probation),
-            replaced,
-            probation: self.probation.clone(),
-        }
+        let share = self.shares.take(owner, 1);
+        let replaced = match share {
+            Some(_) => CancellationToken::new(),
+            None => self.probation.begin(peer)?,
+        };
+        let (shares, probation) = (self.shares.clone(), self.probation.clone());
+        Some(ConnectionPlace { shares, share: Mutex::new(share), replaced, probation })
     }
 }
 
 impl ConnectionPlace {
     /// Whether it may only be used for signed calls.
     pub(super) fn is_on_probation(&self) -> bool {
-        self.is_on_probation.load(Ordering::Relaxed)
+        self.share().is_none()
     }
 
-    /// A service or an operator has signed a call: from now on the connection is theirs and takes no stranger's place.
+    /// A service or an operator has signed a call: from now on the connection is theirs and takes no stranger's place. If
+    /// principals have all of theirs, it stays what it is.
     pub(super) fn give_to_principal(&self) {
-        let was_on_probation = self.is_on_probation.swap(false, Ordering::Relaxed);
-        let mut share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
-        if was_on_probation {
-            self.probation.end(&self.replaced);
-        } else if matches!(share.owner(), Owner::Peer(_))
-            && let Some(own) = self.shares.take(Owner::Principal, 1)
+        let mut share = self.share();
+        if share.as_ref().is_some_and(|share| !matches!(share.owner(), Owner::Peer(_))) {
+            return;
+        }
+        if let Some(own) = self.shares.take(Owner::Principal, 1)
+            && share.replace(own).is_none()
         {
-            *share = own;
+            self.probation.end(&self.replaced);
         }
     }
 
     /// Completes when the connection must be closed: its probation has ended, or a newer one needs the place.
     pub(super) async fn lost(&self) {
-        if !self.is_on_probation() {
-            return std::future::pending().await;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(PROBATION_TIME) => {}
-            () = self.replaced.cancelled() => {}
+        if self.is_on_probation() {
+            tokio::select! {
+                () = tokio::time::sleep(PROBATION_TIME) => {}
+                () = self.replaced.cancelled() => {}
+            }
         }
         if !self.is_on_probation() {
             std::future::pending().await
         }
+    }
+
+    fn share(&self) -> MutexGuard<'_, Option<Permit>> {
+        self.share.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,5 +148,68 @@ impl Probation {
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Owner, CancellationToken)>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+    use crate::config::ProxyOptions;
+
+    /// Of 48 connections, 42 are open to all, 3 are for principals, 3 on probation; one address has 14, and 1 on probation.
+    fn places() -> ConnectionLimits {
+        let limits =
+            LimitOptions { max_connections: 48, max_connections_per_peer: 14, ..LimitOptions::default() };
+        let proxies =
+            ProxyOptions { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..ProxyOptions::default() };
+        ConnectionLimits::new(&limits, 48, ClientAddress::new(&proxies))
+    }
+
+    fn take(places: &ConnectionLimits, address: &str, count: usize) -> Vec<ConnectionPlace> {
+        (0..count).map(|_| places.take(address.parse().unwrap()).unwrap()).collect()
+    }
+
+    fn on_probation(connections: &[ConnectionPlace]) -> usize {
+        connections
+            .iter()
+            .filter(|place| place.lost().now_or_never().is_none() && place.is_on_probation())
+            .count()
+    }
+
+    #[tokio::test]
+    async fn an_address_over_its_limit_replaces_its_own_connections_on_probation() {
+        let places = places();
+        let first = take(&places, "192.0.2.1", 20);
+        let others = [take(&places, "192.0.2.2", 15), take(&places, "192.0.2.3", 15)];
+        assert_eq!([&first, &others[0], &others[1]].map(|held| on_probation(held)), [1, 1, 1]);
+        let newest = take(&places, "192.0.2.1", 1);
+        assert_eq!([&first, &newest, &others[0]].map(|held| on_probation(held)), [0, 1, 1]);
+        // From a fourth address, it replaces the oldest of all.
+        let fourth = take(&places, "192.0.2.4", 1);
+        assert_eq!([&others[0], &others[1], &newest, &fourth].map(|held| on_probation(held)), [0, 1, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_connection_of_a_principal_takes_a_reserved_place_and_keeps_it() {
+        let places = places();
+        let held = take(&places, "192.0.2.1", 15);
+        let place = held.last().unwrap();
+        assert!(place.is_on_probation());
+        place.give_to_principal();
+        assert!(!place.is_on_probation());
+        let _newer = take(&places, "192.0.2.1", 5);
+        assert!(place.lost().now_or_never().is_none(), "it is closed");
+        // One within the limit leaves its place to others.
+        held[0].give_to_principal();
+        assert!(!take(&places, "192.0.2.1", 1)[0].is_on_probation());
+    }
+
+    #[tokio::test]
+    async fn a_trusted_proxy_has_no_limit_of_its_own_and_no_reserved_place() {
+        let places = places();
+        let held = take(&places, "10.0.0.1", 43);
+        assert_eq!(held.iter().filter(|place| place.is_on_probation()).count(), 1);
     }
 }

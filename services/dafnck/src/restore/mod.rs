@@ -12,7 +12,7 @@ mod report;
 mod target;
 mod wal;
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -119,7 +119,11 @@ pub async fn command(options: &RestoreOptions) -> anyhow::Result<()> {
 }
 
 /// A restored suite whose database runs.
-pub(crate) struct RestoredSuite(RestoredPostgres);
+pub(crate) struct RestoredSuite {
+    postgres: RestoredPostgres,
+    /// Locked, so that nobody takes the directory for one that an interrupted restore has left.
+    _unfinished: File,
+}
 
 /// The data directory is a suite's from now on.
 pub(crate) fn finish(data_directory: &Path) -> anyhow::Result<()> {
@@ -134,7 +138,7 @@ pub fn refuse_unfinished(data_directory: &Path) -> anyhow::Result<()> {
     let unfinished = data_directory.join(UNFINISHED).exists();
     ensure!(
         !unfinished,
-        "{} is what an unfinished restore has left: remove it and restore again",
+        "{} is what an unfinished restore has left: restore into it again, or remove it",
         data_directory.display()
     );
     Ok(())
@@ -152,10 +156,11 @@ pub(crate) fn refuse_damage(damage: &[String]) -> anyhow::Result<()> {
 /// Restores into the directory, whose database then runs. After a failure the directory is empty again.
 pub(crate) async fn restore(options: &RestoreOptions) -> anyhow::Result<(RestoredSuite, FilesReport)> {
     let (directory, backup) = find_backup(options)?;
-    make_empty(&options.into)?;
-    let outcome = restore_into(options, &directory, &backup).await;
+    let unfinished = make_empty(&options.into)?;
+    let outcome = restore_into(options, &directory, &backup, unfinished).await;
     if outcome.is_err() {
         clear(&options.into)?;
+        finish(&options.into)?;
     }
     outcome
 }
@@ -195,6 +200,7 @@ async fn restore_into(
     options: &RestoreOptions,
     directory: &BackupDirectory,
     backup: &BaseBackup,
+    unfinished: File,
 ) -> anyhow::Result<(RestoredSuite, FilesReport)> {
     let moment = if let Target::Time(time) = options.at { time } else { DateTime::<Utc>::MAX_UTC };
     let secrets = SecretsSnapshot::at(directory, moment)?;
@@ -223,7 +229,7 @@ async fn restore_into(
     say("replaying WAL…");
     let recovered = place.recover(say).await;
     let restored = match (recovered, log) {
-        (Ok(restored), _) => RestoredSuite(restored),
+        (Ok(postgres), _) => RestoredSuite { postgres, _unfinished: unfinished },
         (Err(error), Err(log)) => bail!("{log:#}. {}\n{error:#}", window(directory)?),
         (Err(error), Ok(())) => bail!("{}\n{error:#}", window(directory)?),
     };
@@ -270,16 +276,23 @@ fn window(directory: &BackupDirectory) -> anyhow::Result<String> {
     })
 }
 
-/// A data directory of which it is known that it is not finished.
-fn make_empty(into: &Path) -> anyhow::Result<()> {
+/// A data directory of which it is known that it is not finished, while the file is locked. What an interrupted restore has
+/// left is removed.
+fn make_empty(into: &Path) -> anyhow::Result<File> {
     // Passed through by the servers' user, who is another one when root runs us.
     let made = DirBuilder::new().recursive(true).mode(0o755).create(into);
     made.with_context(|| format!("cannot make the directory {}", into.display()))?;
     refuse_used(into)?;
-    Ok(fs::write(into.join(UNFINISHED), "")?)
+    let mark = OpenOptions::new().create(true).truncate(false).write(true).open(into.join(UNFINISHED))?;
+    ensure!(mark.try_lock().is_ok(), "another restore into {} runs", into.display());
+    clear(into)?;
+    Ok(mark)
 }
 
 fn refuse_used(into: &Path) -> anyhow::Result<()> {
+    if into.join(UNFINISHED).exists() {
+        return Ok(());
+    }
     for directory in [into, &local_servers::server_directory(into)?] {
         let is_empty = !directory.exists() || fs::read_dir(directory)?.next().is_none();
         ensure!(
@@ -291,7 +304,7 @@ fn refuse_used(into: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a failed restore has made goes away again, with the mark that it is not finished at the very end.
+/// Removes what a restore has made, but the mark that it is not finished.
 fn clear(into: &Path) -> anyhow::Result<()> {
     for directory in [&local_servers::server_directory(into)?, into] {
         let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -300,7 +313,7 @@ fn clear(into: &Path) -> anyhow::Result<()> {
                 .with_context(|| format!("cannot remove {}", path.display()))?;
         }
     }
-    finish(into)
+    Ok(())
 }
 
 /// WAL segments that have arrived, but that nobody has taken over yet.
@@ -329,7 +342,7 @@ async fn copy_base(
 impl RestoredSuite {
     /// A connection as superuser.
     pub(crate) async fn connect(&self, database: &str) -> anyhow::Result<AsyncPgConnection> {
-        shared::database::connect(&self.0.postgres.admin_url(database)).await
+        shared::database::connect(&self.postgres.postgres.admin_url(database)).await
     }
 
     async fn files(
@@ -379,6 +392,6 @@ impl RestoredSuite {
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        self.0.stop().await
+        self.postgres.stop().await
     }
 }

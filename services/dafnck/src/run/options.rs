@@ -32,8 +32,7 @@ pub struct RunOptions {
     /// Loopback port on which all services are served together. Default: that of the last time, at first 50050
     #[arg(long, env = "DAFNCK_GATEWAY_PORT")]
     pub gateway_port: Option<u16>,
-    /// Serve the console, a page for browsers on this machine that shows projects, the health of the suite and the API.
-    /// Default: as the last time, at first yes
+    /// Serve the console, a page for browsers on this machine. Default: as the last time, at first yes
     #[arg(long, env = "DAFNCK_CONSOLE", num_args = 0..=1, require_equals = true, default_missing_value = "true",
           value_parser = BoolishValueParser::new())]
     pub console: Option<bool>,

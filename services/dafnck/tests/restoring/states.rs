@@ -165,6 +165,18 @@ async fn the_latest_state_comes_back_from_every_state_of_a_backup_directory() {
     machine.kill().await;
 }
 
+/// Kills a restore that has begun. The next one into the same directory begins again.
+async fn interrupt_restore(machine: &Machine, into: &str) {
+    let [from, to] = ["backup", into].map(|name| machine.path(name));
+    let paths = [from.to_str().unwrap(), to.to_str().unwrap()];
+    let arguments = ["restore", "--at", "latest", "--backup-directory", paths[0], "--into", paths[1]];
+    let mut restore = machine.on("none", &arguments).spawn().unwrap();
+    until("the restore has begun", TIMEOUT, async || to.join("suite-secrets").exists()).await;
+    let same = machine.restore("backup", "latest", into).await.unwrap_err();
+    assert!(same.contains("another restore into") && same.contains("runs"), "{same}");
+    restore.kill().await.unwrap();
+}
+
 /// Ends segments of the WAL without changing a table, and takes them over, until it is dropped.
 async fn move_wal(machine: &Machine) {
     loop {
@@ -184,6 +196,7 @@ async fn the_latest_state_comes_back_while_wal_arrives_and_is_taken_over() {
     machine.operate("data", &["backup"]).await.unwrap();
     let (_, tables, objects) = machine.moment("data").await;
     follow(&machine).await;
+    interrupt_restore(&machine, "restored-0").await;
     let restores = async {
         for attempt in 0..3 {
             let into = format!("restored-{attempt}");

@@ -102,13 +102,13 @@ const MAX_CONNECTIONS_PER_ADDRESS: u32 = 8;
 #[tokio::test]
 async fn connections_of_strangers_never_keep_out_services_and_operators() {
     let limits = LimitOptions {
-        max_connections: 32,
+        max_connections: 64,
         max_connections_per_peer: MAX_CONNECTIONS_PER_ADDRESS,
         ..LimitOptions::default()
     };
     let server = RunningServer::start_with(limits).await;
     // The address of the services is among those that are exhausted.
-    let _held = exhaust(&server, 1..6).await;
+    let _held = exhaust(&server, 1..9).await;
     let stranger = server.channel_from("127.0.0.9");
     assert_eq!(outcome(stranger, OPEN_METHOD, EMPTY_MESSAGE.to_vec()).await, "ResourceExhausted OVERLOADED");
     assert_ne!(server.health().await, 0, "the server does not say whether it is well");
