@@ -7,6 +7,9 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 
+/// A kind of mail that is not sent: queued where the response time must not reveal that there is nothing to send.
+pub const NOTHING: &str = "nothing";
+
 /// Longest subject, in characters.
 pub const MAX_SUBJECT_CHARS: usize = 200;
 /// Longest text, in bytes.

@@ -17,7 +17,7 @@ mod plain_text;
 
 pub use lettre::message::Mailbox;
 pub use mailer::{Mailer, SEND_TIMEOUT};
-pub use message::{MAX_SUBJECT_CHARS, MAX_TEXT_BYTES, Mail};
+pub use message::{MAX_SUBJECT_CHARS, MAX_TEXT_BYTES, Mail, NOTHING};
 pub use options::{Destination, MailOptions};
-pub use outbox::{MAX_ATTEMPTS, NOTHING, Outbox, QueuedMail};
+pub use outbox::{MAX_ATTEMPTS, Outbox, QueuedMail};
 pub use plain_text::plain_words;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::backlog::Backlog;
-use super::{Mail, Mailer};
+use super::{Mail, Mailer, NOTHING};
 use crate::clock::Clock;
 use crate::database::{Database, Transaction, literal};
 use crate::error::{Error, Result};
@@ -37,9 +37,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How often the metrics of the queue are measured.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(15);
-
-/// A kind of mail that is not sent: queued where the response time must not reveal that there is nothing to send.
-pub const NOTHING: &str = "nothing";
 
 /// The mail queue of one schema; cheap to clone.
 #[derive(Clone)]

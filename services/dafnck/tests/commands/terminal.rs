@@ -34,6 +34,9 @@ impl Terminal {
         python.args(command.get_args()).env("TERM", "xterm-256color").env_remove("NO_COLOR");
         python.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         python.envs(variables.iter().copied()).kill_on_drop(true);
+        if let Some(directory) = command.get_current_dir() {
+            python.current_dir(directory);
+        }
         let mut process = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (keyboard, screen) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
         Self { process, keyboard, screen, shown: String::new() }
@@ -80,10 +83,10 @@ fn is_possible() -> bool {
     is_possible
 }
 
-/// Each frame of a bar or spinner, without what moves the cursor.
+/// Each frame of a bar or spinner, without what moves the cursor and the echo of Ctrl-C.
 fn frames(shown: &str) -> Vec<String> {
     let control = regex::Regex::new("\x1b\\[[0-9;?]*[A-Za-z]").unwrap();
-    let plain = control.replace_all(shown, "").into_owned();
+    let plain = control.replace_all(shown, "").replace("^C", "");
     plain.split(['\r', '\n']).map(str::to_owned).collect()
 }
 
@@ -125,9 +128,10 @@ pub(super) async fn a_bar_is_shown_within_the_columns_and_ctrl_c_ends_it(machine
     let pipe = machine.path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().await.unwrap().success());
     let _unread = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
-    let [out, files] = [&pipe, &machine.path("files")].map(|path| path.to_str().unwrap().to_owned());
+    let out = pipe.to_str().unwrap().to_owned();
     for columns in [24, 100] {
-        let export = machine.on("data", &["export", "-", "--files", &files]);
+        let mut export = machine.on("data", &["export", "-"]);
+        export.current_dir(machine.path(""));
         let mut terminal = Terminal::open(&export, columns, &[("OUT", &out)]);
         terminal.wait_for("tasks").await;
         terminal.press(CTRL_C).await;

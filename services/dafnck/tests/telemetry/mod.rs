@@ -147,7 +147,9 @@ const RARE_IN_PANELS: [&str; 7] = [
 async fn panels_of_dashboards_show_the_suite_in_prometheus() {
     let port = unused_port();
     let mut machine = Machine::new();
-    machine.start_with("data", &[("DAFNCK_METRICS_LISTEN", &*format!("127.0.0.1:{port}"))]).await;
+    let listen = format!("127.0.0.1:{port}");
+    let variables = [("DAFNCK_METRICS_LISTEN", &*listen), ("DAFNCK_SLOW_STATEMENT_MILLISECONDS", "1")];
+    machine.start_with("data", &variables).await;
     let olga = machine.register("data", "olga").await;
     let prometheus = Prometheus::start(port).await;
     let identity = Channel::from_shared(machine.url(Service::Identity)).unwrap().connect_lazy();
@@ -155,6 +157,7 @@ async fn panels_of_dashboards_show_the_suite_in_prometheus() {
         loop {
             trouble(identity.clone()).await;
             olga.projects().list_projects(ListProjectsRequest::default()).await.unwrap();
+            olga.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
         }
     };
     let is_rare = |expression: &str| RARE_IN_PANELS.iter().any(|rare| expression.contains(rare));
