@@ -168,7 +168,7 @@ async fn refused_lines_are_named_and_stop_no_other() {
         report.refusals().iter().map(|refusal| format!("{}: {}", refusal.line, refusal.reason)).collect();
     expect![[r#"
         14: EOF while parsing a value (column 20)
-        15: unknown variant `ship`, expected one of `user`, `project`, `member`, `task_counter`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 14)
+        15: unknown variant `ship`, expected one of `user`, `project`, `member`, `task_counter`, `task`, `dependency`, `document`, `document_version`, `attachment`, `comment` (column 14)
         16: username: belongs to another user
         17: unrecognized field name 'rank'
         18: project_id names no project

@@ -2,7 +2,8 @@
 //! this module moves it to the newest version after the document has changed, or marks it as outdated.
 //!
 //! It follows this service's change log and stores its position after the effects: what is done twice changes nothing,
-//! because an anchor is moved only from the version that it is in.
+//! because an anchor is moved only from the version that it is in. Each step is a transaction of its own, so that none waits
+//! for the lock of a migration while it holds that of another table.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -74,25 +75,10 @@ pub(crate) async fn follow(context: ServiceContext, pool: ComparisonPool) {
 /// Applies one batch of changes; `false` if there are none.
 async fn follow_once(context: &ServiceContext, pool: &ComparisonPool) -> Result<bool> {
     let position = positions::get(&context.worker, NAME, FEED).await?;
+    let Some((changed, next)) = read_changes(context, position).await? else { return Ok(false) };
     let tx = context.worker.begin_background().await?;
-    let after = match position {
-        Some(cursor) => cursor.parse()?,
-        None => change_log::horizon(&tx, NAME).await?,
-    };
-    let (documents, next) = match change_log::read(&tx, NAME, &ENTITIES, after).await {
-        // The changes since the position are deleted; the tables still show which anchors are behind.
-        Err(Error::CursorExpired) => {
-            (find_documents(&tx, None).await?, Some(change_log::horizon(&tx, NAME).await?))
-        }
-        changes => {
-            let changes = changes?;
-            let next = changes.last().map(change_log::Change::cursor);
-            let ids = changes.into_iter().map(|change| change.entity_id).collect();
-            (find_documents(&tx, Some(ids)).await?, next)
-        }
-    };
+    let documents = find_documents(&tx, changed).await?;
     tx.finish();
-    let Some(next) = next else { return Ok(false) };
     for document in documents {
         while move_anchors(context, pool, document).await? {}
     }
@@ -102,10 +88,34 @@ async fn follow_once(context: &ServiceContext, pool: &ComparisonPool) -> Result<
     Ok(true)
 }
 
+/// The documents and comments that changed after a position, or `None` for any, and the position after them.
+async fn read_changes(
+    context: &ServiceContext,
+    position: Option<String>,
+) -> Result<Option<(Option<Vec<Uuid>>, Cursor)>> {
+    let tx = context.worker.begin_background().await?;
+    let after = match position {
+        Some(cursor) => cursor.parse()?,
+        None => change_log::horizon(&tx, NAME).await?,
+    };
+    let read = match change_log::read(&tx, NAME, &ENTITIES, after).await {
+        // The changes since the position are deleted; the tables still show which anchors are behind.
+        Err(Error::CursorExpired) => Some((None, change_log::horizon(&tx, NAME).await?)),
+        changes => {
+            let changes = changes?;
+            let next = changes.last().map(change_log::Change::cursor);
+            let ids = changes.into_iter().map(|change| change.entity_id).collect();
+            next.map(|next| (Some(ids), next))
+        }
+    };
+    tx.finish();
+    Ok(read)
+}
+
 /// The documents with anchors that are behind, of these documents and comments, or of all.
 async fn find_documents(mut conn: &AsyncPgConnection, ids: Option<Vec<Uuid>>) -> Result<Vec<Uuid>> {
     let query = sql_query(
-        "SELECT DISTINCT d.id FROM content.comments c JOIN content.documents d ON d.id = c.entity_id \
+        "SELECT DISTINCT d.id FROM content.documents d JOIN content.comments c ON c.entity_id = d.id \
          WHERE c.anchor_version < d.version AND NOT c.anchor_outdated \
              AND ($1 IS NULL OR c.entity_id = ANY ($1) OR c.id = ANY ($1))",
     )
@@ -118,8 +128,10 @@ async fn find_documents(mut conn: &AsyncPgConnection, ids: Option<Vec<Uuid>>) ->
 async fn move_anchors(context: &ServiceContext, pool: &ComparisonPool, document: Uuid) -> Result<bool> {
     let tx = context.worker.begin_background().await?;
     let stale = find_stale(&tx, document).await?;
+    tx.finish();
     let Some(newest) = stale.as_slice().first().map(|anchor| anchor.newest_version) else { return Ok(false) };
     let numbers = stale.iter().map(|anchor| anchor.anchor_version).chain([newest]).collect();
+    let tx = context.worker.begin_background().await?;
     let contents = contents_of(&tx, document, numbers).await?;
     tx.finish();
 
@@ -145,7 +157,7 @@ async fn move_anchors(context: &ServiceContext, pool: &ComparisonPool, document:
 async fn find_stale(mut conn: &AsyncPgConnection, document: Uuid) -> Result<Vec<Stale>> {
     let query = sql_query(format!(
         "SELECT c.id, c.anchor_version, c.anchor_start, c.anchor_end, d.version AS newest_version \
-         FROM content.comments c JOIN content.documents d ON d.id = c.entity_id \
+         FROM content.documents d JOIN content.comments c ON c.entity_id = d.id \
          WHERE c.entity_id = $1 AND c.anchor_version < d.version AND NOT c.anchor_outdated \
          ORDER BY c.id LIMIT {MAX_ANCHORS}"
     ))
