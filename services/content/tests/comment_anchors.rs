@@ -13,16 +13,16 @@ async fn comment_on(
     who: &Actor,
     target: Option<pb::ContentTarget>,
     version_number: i32,
-    (start, end): (i32, i32),
+    (start_char, end_char): (i32, i32),
 ) -> Result<pb::Comment, Status> {
-    let anchor = Some(pb::CommentAnchor { version_number, start, end, ..Default::default() });
+    let anchor = Some(pb::CommentAnchor { version_number, start_char, end_char, ..Default::default() });
     create_comment(who, pb::Comment { target, anchor, content: "Why?".to_owned(), ..Default::default() })
         .await
 }
 
-fn anchor(version_number: i32, start: i32, quote: &str, outdated: bool) -> Option<pb::CommentAnchor> {
-    let end = start + quote.chars().count() as i32;
-    Some(pb::CommentAnchor { version_number, start, end, quote: quote.to_owned(), outdated })
+fn anchor(version_number: i32, start_char: i32, quote: &str, outdated: bool) -> Option<pb::CommentAnchor> {
+    let end_char = start_char + quote.chars().count() as i32;
+    Some(pb::CommentAnchor { version_number, start_char, end_char, quote: quote.to_owned(), outdated })
 }
 
 async fn has_anchor(who: &Actor, id: &str, expected: Option<pb::CommentAnchor>) {

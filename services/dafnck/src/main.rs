@@ -19,7 +19,7 @@ use dafnck::maintain::{self, MaintainOptions};
 use dafnck::manual::{self, CompletionsOptions, ManOptions};
 use dafnck::migrations::{self, MigrateOptions};
 use dafnck::operator::OperatorOptions;
-use dafnck::output::{self, Interrupted, OutputClosed, OutputOptions};
+use dafnck::output::{self, InterruptError, OutputClosed, OutputOptions};
 use dafnck::reference::{self, ReferenceOptions};
 use dafnck::restore::drill::{self, DrillOptions};
 use dafnck::restore::{self, RestoreOptions};
@@ -145,7 +145,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     }
     let code = match error {
         error if error.is::<RefusedLines>() => LINES_REFUSED,
-        error if error.is::<Interrupted>() => INTERRUPTED,
+        error if error.is::<InterruptError>() => INTERRUPTED,
         _ => FAILED,
     };
     output::fail(error, code);
@@ -161,7 +161,7 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     tokio::select! {
         outcome = dispatch(command) => outcome,
-        _ = tokio::signal::ctrl_c() => Err(Interrupted.into()),
+        _ = tokio::signal::ctrl_c() => Err(InterruptError.into()),
     }
 }
 

@@ -199,7 +199,7 @@ pub struct DryRun {
 /// Somebody pressed Ctrl-C.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
-pub struct Interrupted;
+pub struct InterruptError;
 
 /// Whoever reads standard output wants no more of it, as `head` after its last line.
 #[derive(Debug, thiserror::Error)]

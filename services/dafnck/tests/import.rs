@@ -187,7 +187,7 @@ async fn the_key_of_a_service_imports_nothing_and_the_reason_is_told() {
     let mut report = Report::default();
     let error = import::run(&options, &mut report, &Progress::hidden()).await.unwrap_err();
     let text = format!("{error:#}");
-    assert!(text.starts_with("sending the users: Unauthenticated"), "{text}");
+    assert!(text.starts_with("sending the users: UNAUTHENTICATED"), "{text}");
     assert!(text.ends_with("Do the services know this key under this name?"), "{text}");
 }
 

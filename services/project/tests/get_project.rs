@@ -59,7 +59,7 @@ async fn permissions_follow_role_and_exceptions() {
     add(&olga, joining_with(&project, &gus, exceptions)).await.unwrap();
 
     let owner = permissions(&olga, &project).await.unwrap();
-    assert_eq!((owner.role(), owner.permissions.len()), (ProjectRole::Owner, 17));
+    assert_eq!((owner.role(), owner.permissions.len()), (ProjectRole::Owner, 20));
     let member = permissions(&gus, &project).await.unwrap();
     assert_eq!(member.role(), ProjectRole::Member);
     assert!(member.permissions().any(|permission| permission == Permission::TaskDelete));
@@ -96,5 +96,5 @@ async fn archiving_suspends_write_permissions() {
     all.sort_unstable();
     assert_eq!(all, before.permissions);
     let visitor = permissions(&suite.anonymous(), &project).await.unwrap();
-    assert_eq!((visitor.permissions.len(), visitor.suspended_permissions.len()), (4, 0));
+    assert_eq!((visitor.permissions.len(), visitor.suspended_permissions.len()), (5, 0));
 }

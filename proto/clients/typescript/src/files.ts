@@ -5,8 +5,9 @@ import { basename } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 
-import type { Attachment, ContentTargetSchema } from "../gen/dafnck/content/v1/attachment_pb.js";
+import type { Attachment } from "../gen/dafnck/content/v1/attachment_pb.js";
 import type { AttachmentService } from "../gen/dafnck/content/v1/attachment_service_pb.js";
+import type { ContentTargetSchema } from "../gen/dafnck/content/v1/target_pb.js";
 import { type UploadChunksRequest, UploadChunksRequestSchema } from "../gen/dafnck/content/v1/upload_pb.js";
 import { STREAM_DEADLINE_MS } from "./calls.js";
 

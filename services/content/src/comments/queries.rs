@@ -117,7 +117,7 @@ pub(super) async fn find_anchor(
     let found: Option<QuoteRow> = PreparedQuery(query).get_result(&mut conn).await.optional()?;
     let QuoteRow { length, quote } = found.ok_or_else(|| versions::not_found(document_id, version))?;
     if end > length {
-        return Err(Error::invalid("comment.anchor.end", format!("must be at most {length}")));
+        return Err(Error::invalid("comment.anchor.end_char", format!("must be at most {length}")));
     }
     Ok(AnchorColumns {
         anchor_version: Some(version),

@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use super::feed::{CommentWatch, WatchCommentsInput};
 use super::queries::{self, NewComment, Parent};
-use super::search::{self, CommentMatch, MAX_MATCHES};
+use super::search::{self, CommentMatch, MAX_MATCHES, SearchCommentsInput};
 use super::wire::{
-    CommentOrder, CreateCommentInput, ListCommentsInput, ReactionInput, SearchCommentsInput,
-    UpdateCommentInput, comment_id, counted_targets,
+    CommentOrder, CreateCommentInput, ListCommentsInput, ReactionInput, UpdateCommentInput, comment_id,
+    counted_targets,
 };
 use super::{Comment, CommentParent, CommentVersion, mentions};
 use crate::access_target;

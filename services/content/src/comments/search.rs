@@ -9,11 +9,22 @@ use shared::error::Result;
 use shared::highlight::mark_excerpts;
 use shared::page::AfterRank;
 
+use uuid::Uuid;
+
 use super::Comment;
 use super::queries::columns;
-use super::wire::SearchCommentsInput;
 use crate::constraints::SEARCH_CONSTRAINTS;
 use crate::query_builder::{QueryBuilder, non_empty};
+
+/// A validated [`SearchCommentsRequest`](proto::content::v1::SearchCommentsRequest).
+#[derive(Clone, Debug)]
+pub(super) struct SearchCommentsInput {
+    pub query: String,
+    /// Empty for all that the caller may read.
+    pub project_ids: Vec<Uuid>,
+    pub page_size: i32,
+    pub page_token: String,
+}
 
 /// Most matches on a page: excerpts are computed for each.
 pub const MAX_MATCHES: i64 = 200;

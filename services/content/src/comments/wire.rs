@@ -10,7 +10,7 @@ use shared::validation::{MAX_BATCH, Mask, ProtoEnum, Violations};
 use uuid::Uuid;
 
 use super::mentions::{self, MAX_MENTIONS};
-use super::search::CommentMatch;
+use super::search::{CommentMatch, SearchCommentsInput};
 use super::{
     Anchor, AnchorColumns, Comment, CommentFilter, CommentParent, CommentVersion, MAX_CONTENT_BYTES,
     MAX_EMOJI_CHARS, ReactionCount, emoji,
@@ -53,10 +53,10 @@ pub(super) struct CreateCommentInput {
 
 /// Reads the field `anchor`, without what the service adds.
 pub(crate) fn anchor(v: &mut Violations, given: &pb::CommentAnchor) -> Anchor {
-    let pb::CommentAnchor { version_number: version, start, end, .. } = *given;
+    let pb::CommentAnchor { version_number: version, start_char: start, end_char: end, .. } = *given;
     v.require(version >= 1, "anchor.version_number", "must be at least 1");
-    v.require(start >= 0, "anchor.start", "must not be negative");
-    v.require(end >= 1 && end > start, "anchor.end", "must be at least 1, and greater than start");
+    v.require(start >= 0, "anchor.start_char", "must not be negative");
+    v.require(end >= 1 && end > start, "anchor.end_char", "must be at least 1, and greater than start_char");
     Anchor { version, start, end }
 }
 
@@ -197,15 +197,6 @@ pub(super) fn counted_targets(targets: Vec<pb::ContentTarget>) -> Result<Vec<Con
     Ok(targets)
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct SearchCommentsInput {
-    pub query: String,
-    /// Empty for all that the caller may read.
-    pub project_ids: Vec<Uuid>,
-    pub page_size: i32,
-    pub page_token: String,
-}
-
 impl TryFrom<pb::SearchCommentsRequest> for SearchCommentsInput {
     type Error = Error;
 
@@ -251,8 +242,8 @@ impl From<AnchorColumns> for Option<pb::CommentAnchor> {
     fn from(anchor: AnchorColumns) -> Self {
         Some(pb::CommentAnchor {
             version_number: anchor.anchor_version?,
-            start: anchor.anchor_start?,
-            end: anchor.anchor_end?,
+            start_char: anchor.anchor_start?,
+            end_char: anchor.anchor_end?,
             quote: anchor.anchor_quote.unwrap_or_default(),
             outdated: anchor.anchor_outdated,
         })

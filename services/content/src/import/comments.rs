@@ -30,15 +30,18 @@ pub(super) async fn import(
 ) -> Result<Vec<ImportResult>> {
     reject_unknown_users(context, &mut items).await?;
     let projects_of_tasks = find_projects_of_tasks(context, &items).await?;
+    // Before the transaction: a batch never holds two connections.
+    let projects = targets(&items, EntityType::Project).chain(projects_of_tasks.values().copied());
+    let known = authorizer.existing_projects(&Vec::from_iter(projects.collect::<HashSet<_>>())).await?;
+    let is_known = |project: &Uuid| known.contains(project);
     let tx = context.worker.begin_background().await?;
     let documents: HashSet<Uuid> = targets(&items, EntityType::Document).collect();
     let projects_of_documents = queries::lock_projects_of_documents(&tx, Vec::from_iter(documents)).await?;
     set_projects(&mut items, |target| match target.entity_type {
-        EntityType::Project => Some(target.id),
+        EntityType::Project => Some(target.id).filter(is_known),
         EntityType::Document => projects_of_documents.get(&target.id).copied(),
-        EntityType::Task => projects_of_tasks.get(&target.id).copied(),
+        EntityType::Task => projects_of_tasks.get(&target.id).copied().filter(is_known),
     });
-    reject_unknown_projects(authorizer, &mut items).await?;
     tx.keep_dates()?;
     let results = insert(&tx, items).await?;
     tx.commit().await?;
@@ -97,16 +100,6 @@ fn set_projects(items: &mut Items, project_of: impl Fn(ContentTarget) -> Option<
             None => item.value = Err(format!("target: {} does not exist", target.id)),
         }
     }
-}
-
-async fn reject_unknown_projects(authorizer: &Authorizer, items: &mut Items) -> Result<()> {
-    let projects: HashSet<Uuid> = valid(items).map(|item| item.comment.project_id).collect();
-    let known = authorizer.existing_projects(&Vec::from_iter(projects)).await?;
-    reject(items, |item| {
-        let project = item.comment.project_id;
-        (!known.contains(&project)).then(|| format!("target: the project {project} does not exist"))
-    });
-    Ok(())
 }
 
 /// Inserts comments, then replies to comments that are there.

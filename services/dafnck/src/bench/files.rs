@@ -11,7 +11,7 @@ use proto::content::v1::download_attachment_response::Part as Downloaded;
 use proto::content::v1::upload_attachment_request::Part;
 use tokio::process::Command;
 
-use super::report::{Figure, median};
+use super::figure::{Figure, median};
 use super::suite::{BenchSuite, Fixtures};
 
 const MEGABYTE: usize = 1 << 20;

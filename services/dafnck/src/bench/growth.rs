@@ -8,7 +8,7 @@ use proto::task::v1::TaskOrder;
 use proto::task::v1::task_service_client::TaskServiceClient;
 use shared::database;
 
-use super::report::{Figure, median, milliseconds};
+use super::figure::{Figure, median, milliseconds};
 use super::suite::{BenchSuite, Fixtures, fixture_task};
 use crate::paths::DATABASE;
 

@@ -6,6 +6,7 @@
 
 mod cpu;
 mod echo;
+mod figure;
 mod files;
 mod growth;
 mod load;
@@ -25,8 +26,9 @@ use tonic::transport::Endpoint;
 use crate::output::say;
 use crate::paths::DEFAULT_CACHE_DIRECTORY;
 use cpu::CpuTimes;
+use figure::Figure;
 use pgbench::{Pgbench, Script};
-use report::{Figure, Limits, Measurement, Report};
+use report::{Limits, Measurement, Report};
 use suite::{BenchSuite, Fixtures};
 use work::Work;
 

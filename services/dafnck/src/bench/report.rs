@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::cpu::CpuTimes;
+use super::figure::{Figure, median, milliseconds};
 use super::load::{Latencies, Sample};
 use crate::output;
 
@@ -33,26 +34,6 @@ struct SuiteMeasurement {
     /// From the moment when a call was due, at `--rate`.
     p50_milliseconds_at_rate: f64,
     p99_milliseconds_at_rate: f64,
-}
-
-/// Something that is measured once.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Figure {
-    name: String,
-    value: f64,
-    unit: &'static str,
-}
-
-impl Figure {
-    pub(super) fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
-        Self { name: name.into(), value, unit }
-    }
-
-    /// The median of times, in milliseconds.
-    pub(super) fn median(name: impl Into<String>, times: &[Duration]) -> Self {
-        let median = median(times.iter().copied().map(milliseconds).collect());
-        Self::new(name, median.unwrap_or_default(), "ms")
-    }
 }
 
 /// The limits of one round.
@@ -208,16 +189,6 @@ impl fmt::Display for Table {
             .iter()
             .try_for_each(|one| writeln!(f, "{:<48}{:>11.2} {}", one.name, one.value, one.unit))
     }
-}
-
-pub(super) fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
-/// The lower one of two in the middle; `None` of nothing.
-pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len().checked_sub(1)? / 2).copied()
 }
 
 #[cfg(test)]

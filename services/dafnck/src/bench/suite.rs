@@ -28,7 +28,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
 
-use super::report::Figure;
+use super::figure::Figure;
 use crate::health;
 
 /// Programs may have to be fetched first.

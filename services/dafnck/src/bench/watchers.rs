@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tonic::Streaming;
 
-use super::report::Figure;
+use super::figure::Figure;
 use super::suite::{BenchSuite, Fixtures, fixture_task};
 
 /// Streams of one HTTP/2 connection.

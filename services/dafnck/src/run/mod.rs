@@ -19,7 +19,7 @@ use identity::encryption::KeyRingOptions;
 use identity::{IdentityOptions, PasswordOptions};
 use local_servers::{DataDirectory, LocalOptions, LocalServers, WalReceiver};
 use shared::clock::Clock;
-use shared::config::{DEFAULT_REDIS_KEY_PREFIX, Secret};
+use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, Secret};
 use shared::mail::{Destination, MailOptions};
 use shared::service::cancel_on_signal;
 use tokio::net::TcpListener;
@@ -45,9 +45,6 @@ use local_servers::suite::{NAMES, SuiteOptions};
 
 /// Where mail goes unless told otherwise, in the data directory.
 const MAIL: &str = "mail";
-/// Connections of each service. While many commits wait for the disk they hold theirs, and the next flush takes them all;
-/// the private server has room for more than a shared one.
-const DATABASE_POOL_SIZE: u32 = 32;
 /// How long the services may take until they are ready, and how often they are asked.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long who fetches WAL for the backup may take to end after PostgreSQL.
@@ -222,7 +219,7 @@ async fn start_services(
         database: DATABASE.to_owned(),
         databases: settings.databases,
         role_passwords: secrets.role_passwords(),
-        database_pool_size: DATABASE_POOL_SIZE,
+        database_pool_size: DEFAULT_DATABASE_POOL_SIZE,
         redis_url: servers.redis.url(),
         redis_users: servers.redis.users().clone(),
         redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),

@@ -18,7 +18,7 @@ const REQUIRED: [(&str, &[&str]); 16] = [
     ("dafnck.content.v1.CreateDocumentRequest", &["document.project_id", "document.title"]),
     ("dafnck.content.v1.UpdateDocumentRequest", &["document.id"]),
     ("dafnck.content.v1.UpdateAttachmentRequest", &["attachment.id"]),
-    ("dafnck.content.v1.CommentAnchor", &["version_number", "end"]),
+    ("dafnck.content.v1.CommentAnchor", &["version_number", "end_char"]),
     ("dafnck.content.v1.CreateCommentRequest", &["comment.target", "comment.content"]),
     ("dafnck.content.v1.UpdateCommentRequest", &["comment.id"]),
     ("dafnck.project.v1.CreateProjectRequest", &["project.name"]),

@@ -8,6 +8,7 @@ use clap::{Arg, Args, Command};
 use dafnck::backup::BackupOptions;
 use dafnck::doctor::DoctorOptions;
 use dafnck::files::FilesOptions;
+use dafnck::help::arrange;
 use dafnck::maintain::MaintainOptions;
 use dafnck::migrations::MigrateOptions;
 use identity::IdentityOptions;
@@ -29,11 +30,11 @@ fn command(program: &str) -> Command {
         "project" => MailOptions::augment_args(ServiceOptions::augment_args(command)),
         "task" => ServiceOptions::augment_args(command),
         "content" => StorageOptions::augment_args(ServiceOptions::augment_args(command)),
-        "migrate" => MigrateOptions::augment_args(command),
-        "maintain" => MaintainOptions::augment_args(command),
-        "doctor" => DoctorOptions::augment_args(command),
-        "backup" => BackupOptions::augment_args(command),
-        "files" => FilesOptions::augment_args(command),
+        "migrate" => arrange(MigrateOptions::augment_args(command)),
+        "maintain" => arrange(MaintainOptions::augment_args(command)),
+        "doctor" => arrange(DoctorOptions::augment_args(command)),
+        "backup" => arrange(BackupOptions::augment_args(command)),
+        "files" => arrange(FilesOptions::augment_args(command)),
         other => panic!("{other} is no program of ours"),
     }
 }

@@ -298,7 +298,11 @@ async fn comments(olga: &Actor, gus: &Actor, apollo: &Project, fly: &Task, plan:
         who.comments().add_comment_reaction(react).await.unwrap();
     }
     let anchored = content::Comment {
-        anchor: Some(content::CommentAnchor { version_number: NEWEST_VERSION, end: 2, ..Default::default() }),
+        anchor: Some(content::CommentAnchor {
+            version_number: NEWEST_VERSION,
+            end_char: 2,
+            ..Default::default()
+        }),
         ..on(Target::DocumentId(plan.id.clone()))
     };
     let resolved = comment(olga, anchored, "Done?").await;

@@ -35,8 +35,13 @@ const RARE: [&str; 3] =
     ["db.client.connection.timeouts", "dafnck.session_cache.evictions", "tls.certificate.remaining"];
 
 /// Services and the feeds that they follow. Nobody watches, so nobody reads for watchers.
-const FOLLOWERS: [&str; 4] =
-    ["content deleted_files", "content deleted_tasks", "content project_access", "task project_access"];
+const FOLLOWERS: [&str; 5] = [
+    "content comment_anchors",
+    "content deleted_files",
+    "content deleted_tasks",
+    "content project_access",
+    "task project_access",
+];
 /// The trace of a call, as its caller names it.
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 /// The longest that a call waits for a connection.

@@ -57,7 +57,7 @@ fn ids_with_sizes(wanted: &[Uuid]) -> String {
         "SELECT u.id, (2000 + octet_length(coalesce(u.avatar_url, '')) + octet_length(coalesce(p.bio, '')) \
              + octet_length(coalesce(p.website_url, '')) + 4 * (octet_length(u.metadata::text) \
              + coalesce(octet_length(p.social_links::text) + octet_length(p.preferences::text), 0)))::bigint AS size \
-         FROM handler.users u LEFT JOIN handler.user_profiles p ON p.user_id = u.id WHERE {} ORDER BY u.id",
+         FROM identity.users u LEFT JOIN identity.user_profiles p ON p.user_id = u.id WHERE {} ORDER BY u.id",
         id_condition("u.id", wanted)
     )
 }
