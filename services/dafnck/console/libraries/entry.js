@@ -7,4 +7,4 @@ export { createGrpcWebTransport } from "@connectrpc/connect-web";
 export { Graph, layout } from "@dagrejs/dagre";
 export { default as htm } from "htm";
 export { h, render } from "preact";
-export { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+export { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";

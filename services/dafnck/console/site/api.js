@@ -11,11 +11,14 @@ const DEADLINE_MS = 10_000;
 const STREAM_DEADLINE_MS = 3_600_000;
 const IDENTITY = "dafnck.identity.v1.AuthService";
 
+/** A file of the console's server. */
 async function load(path) {
   const response = await fetch(path);
-  if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
+  if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
   return response;
 }
+
+export const loadJson = async (path) => (await load(path)).json();
 
 async function loadRegistry() {
   const bytes = await (await load("/descriptors.binpb")).arrayBuffer();
@@ -26,7 +29,7 @@ async function loadRegistry() {
   return createFileRegistry(set);
 }
 
-const [settings, loaded] = await Promise.all([load("/config.json").then((response) => response.json()), loadRegistry()]);
+const [settings, loaded] = await Promise.all([loadJson("/config.json"), loadRegistry()]);
 export const { api, version } = settings;
 export const registry = loaded;
 
@@ -43,6 +46,9 @@ export const enumNames = (typeName) =>
   registry.getEnum(typeName).values.filter(({ number }) => number !== 0).map(({ name }) => name);
 
 export const messageJson = (descriptor, message) => toJson(descriptor, message, { registry, alwaysEmitImplicit: true });
+
+/** The usual JSON form of a message; an error if it is none. */
+export const canonicalJson = (descriptor, json) => toJson(descriptor, fromJson(descriptor, json, { registry }), { registry });
 
 /** One token is exchanged at a time: a refresh token works once. */
 let refreshing;

@@ -3,7 +3,7 @@
 import { api, call, version } from "./api.js";
 import { Explorer } from "./explorer.js";
 import { Health } from "./health.js";
-import { render, useEffect, useRef, useState } from "./libraries.js";
+import { render, useEffect, useLayoutEffect, useRef, useState } from "./libraries.js";
 import { Project, Projects } from "./projects.js";
 import * as session from "./session.js";
 import { SignIn } from "./sign_in.js";
@@ -25,7 +25,7 @@ function App() {
     session.onChange(() => setUser(session.current()?.user));
     addEventListener("hashchange", () => setRoute(route()));
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // A screen reader goes on from here; the page that has just been opened is read from its top.
     if (!isFirst.current) heading.current.focus();
     isFirst.current = false;

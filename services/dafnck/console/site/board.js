@@ -3,7 +3,7 @@
 import { useRef, useState } from "./libraries.js";
 import { TaskDialog } from "./task_dialog.js";
 import { createTask, MAX_TASKS, statusLabel, updateTask } from "./tasks.js";
-import { announce, ErrorBox, Field, Form, hours, html, label, useAction } from "./ui.js";
+import { ActionForm, announce, ErrorBox, Field, hours, html, label, useAction } from "./ui.js";
 
 const COLUMNS = ["PENDING", "BLOCKED", "IN_PROGRESS", "REVIEW", "DONE", "CANCELLED"].map((name) => `TASK_STATUS_${name}`);
 /** The way of a task from left to right; a blocked one is where a pending one is. */
@@ -18,18 +18,12 @@ export function Board({ project, store }) {
     // The card is another element in its new column.
     requestAnimationFrame(() => document.querySelector(`[data-task="${moved.key}"]`)?.focus());
   });
-  const creating = useAction((task) => createTask({ ...task, projectId: project.id }).then(store.put));
+  const create = (task) => createTask({ ...task, projectId: project.id }).then(store.put);
   if (!store.tasks) return html`<p>${store.connection}…</p>`;
-  const create = async ({ title }, form) => {
-    await creating.run({ title });
-    form.reset();
-  };
   return html`
-    <${Form} class="row" onSubmit=${create}>
+    <${ActionForm} class="row" action=${create} submit="Create task">
       <${Field} label="New task" name="title" required maxlength="255" autocomplete="off" />
-      <button disabled=${creating.busy}>Create task</button>
     <//>
-    <${ErrorBox} error=${creating.error} />
     <${ErrorBox} error=${moving.error}><button type="button" onClick=${moving.clear}>Dismiss</button><//>
     <p class="hint">Arrow keys go from card to card, Shift with ← or → moves a card, Enter opens it. Cards can be dragged, too.</p>
     ${store.tasks.length >= MAX_TASKS && html`<p class="hint">Only the first ${MAX_TASKS} tasks are shown.</p>`}

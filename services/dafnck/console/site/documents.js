@@ -2,7 +2,7 @@
 
 import { call, list } from "./api.js";
 import { useState } from "./libraries.js";
-import { announce, ErrorBox, Field, Form, html, label, time, useAction, useLoad } from "./ui.js";
+import { ActionForm, announce, ErrorBox, Field, Form, html, label, time, useAction, useLoad } from "./ui.js";
 
 const SERVICE = "dafnck.content.v1.DocumentService";
 const MAX_LISTED = 500;
@@ -11,22 +11,16 @@ export function Documents({ project, documentId, onOpen }) {
   const load = () =>
     list(`${SERVICE}/ListDocuments`, { filter: { projectIds: [project.id] }, order: "DOCUMENT_ORDER_UPDATED_DESC" }, "documents", MAX_LISTED);
   const { value: documents, error, reload } = useLoad(load, [project.id]);
-  const creating = useAction(async ({ title }) => {
+  const create = async ({ title }) => {
     const document = { projectId: project.id, title, content: "", contentType: "text/markdown" };
     const created = await call(`${SERVICE}/CreateDocument`, { requestId: crypto.randomUUID(), document });
     await reload();
     onOpen(created.id);
-  });
-  const create = async (values, form) => {
-    await creating.run(values);
-    form.reset();
   };
   return html`
-    <${Form} class="row" onSubmit=${create}>
+    <${ActionForm} class="row" action=${create} submit="Create document" error=${error}>
       <${Field} label="New document" name="title" required maxlength="255" autocomplete="off" />
-      <button disabled=${creating.busy}>Create document</button>
     <//>
-    <${ErrorBox} error=${creating.error ?? error} />
     <div class="split">
       <nav aria-label="Documents">
         <ul class="list">

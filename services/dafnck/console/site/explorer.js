@@ -1,14 +1,14 @@
-// Calls any method of the API, with a request in JSON.
+// Calls any method of the API, with a request that a form or JSON gives.
 
-import { call, stream } from "./api.js";
-import { commentOf, inputFields, isCallable, isOurs, isRequired, pathOf, ruleOf, services, template, typeOf } from "./descriptors.js";
+import { api, call, canonicalJson, describeError, stream } from "./api.js";
+import { JsonInput } from "./controls.js";
+import { blankMessage, commentOf, isCallable, pathOf, ruleOf, services } from "./descriptors.js";
+import { Collection, Fields } from "./form.js";
 import { useEffect, useRef, useState } from "./libraries.js";
 import { announce, ErrorBox, Field, Form, html, useAction } from "./ui.js";
 
 /** Of a stream; older ones are dropped. */
 const MAX_RESPONSES = 100;
-/** Messages in messages that are described. */
-const MAX_DEPTH = 3;
 
 export function Explorer({ path }) {
   const [filter, setFilter] = useState("");
@@ -45,11 +45,9 @@ function MethodPage({ method }) {
     <p><code>/${pathOf(method)}</code></p>
     <p class="comment">${commentOf(method)}</p>
     <${Rule} rule=${ruleOf(method)} />
-    ${isCallable(method)
-      ? html`<${Caller} method=${method} />`
-      : html`<p class="notice">Browsers cannot send streams: call this method with grpcurl or a client.</p>`}
-    <h3>Fields of the request</h3>
-    <${FieldList} message=${method.input} depth=${0} />
+    ${!isCallable(method) &&
+    html`<p class="notice">Browsers cannot send streams: call this method with a client, or with the command below.</p>`}
+    <${Caller} method=${method} />
   </article>`;
 }
 
@@ -60,64 +58,80 @@ function Rule({ rule }) {
   </dl>`;
 }
 
+/** Two views of one request, as a form and as JSON, and what comes of it. */
 function Caller({ method }) {
+  const isCalled = isCallable(method);
+  const [request, setRequest] = useState(() => (isCalled ? blankMessage(method.input) : [blankMessage(method.input)]));
   const [responses, setResponses] = useState([]);
   const abort = useRef();
   useEffect(() => () => abort.current?.abort(), []);
   const isStream = method.methodKind === "server_streaming";
   const add = (response) => setResponses((last) => [...last, response].slice(-MAX_RESPONSES));
-  const calling = useAction(async ({ request }) => {
+  const calling = useAction(async () => {
     setResponses([]);
-    const input = JSON.parse(request);
-    if (!isStream) add(await call(pathOf(method), input));
-    else await receive(input);
-    announce("The call has ended");
-  });
-  const receive = async (input) => {
     abort.current = new AbortController();
     const { signal } = abort.current;
     try {
-      for await (const response of stream(pathOf(method), input, signal)) add(response);
+      if (isStream) for await (const response of stream(pathOf(method), request, signal)) add(response);
+      else add(await call(pathOf(method), request));
     } catch (error) {
       if (!signal.aborted) throw error;
     }
-  };
-  const text = JSON.stringify(template(method.input), null, 2);
+    announce("The call has ended");
+  });
   return html`
-    <${Form} class="stack" onSubmit=${calling.run}>
-      <${Field}
-        label="Request, as JSON"
-        as="textarea"
-        name="request"
-        class="code"
-        rows=${Math.min(20, text.split("\n").length + 1)}
-        spellcheck="false"
-        defaultValue=${text}
-        hint="null: not given"
-      />
-      <div class="row">
+    <${Form} class="stack request" onSubmit=${calling.run}>
+      <${Editor} method=${method} request=${request} onChange=${setRequest} error=${calling.error} />
+      ${isCalled &&
+      html`<div class="row">
         <button disabled=${calling.busy}>Call</button>
         ${isStream && calling.busy && html`<button type="button" onClick=${() => abort.current?.abort()}>Stop</button>`}
-      </div>
+      </div>`}
     <//>
+    <details open=${!isCalled}>
+      <summary>As a command</summary>
+      <pre class="command" tabindex="0">${commandOf(method, request)}</pre>
+    </details>
     <${ErrorBox} error=${calling.error} />
     ${responses.length > 0 && html`<h3>${isStream ? `Responses: ${responses.length}` : "Response"}</h3>`}
     ${responses.map((response) => html`<pre class="response" tabindex="0">${JSON.stringify(response, null, 2)}</pre>`)}
   `;
 }
 
-function FieldList({ message, depth }) {
-  const fields = inputFields(message);
-  if (fields.length === 0) return html`<p>None.</p>`;
-  return html`<ul class="fields">
-    ${fields.map(
-      (field) => html`<li>
-        <code>${field.jsonName}</code> <span class="meta">${typeOf(field)}${isRequired(field) && ", required"}${field.oneof && `, one of ${field.oneof.name}`}</span>
-        <p class="comment">${commentOf(field)}</p>
-        ${field.enum && html`<p class="meta">${field.enum.values.map(({ name }) => name).join(", ")}</p>`}
-        ${field.message && isOurs(field.message) && depth < MAX_DEPTH &&
-        html`<details><summary>Fields of ${field.message.name}</summary><${FieldList} message=${field.message} depth=${depth + 1} /></details>`}
-      </li>`,
-    )}
-  </ul>`;
+function Editor({ method, request, onChange, error }) {
+  const [isForm, setForm] = useState(true);
+  const showing = useAction((next, event) => {
+    if (!event.target.form.reportValidity()) return;
+    // The form knows fields by their usual names.
+    if (next) onChange(Array.isArray(request) ? request.map(canonical) : canonical(request ?? {}));
+    setForm(next);
+  });
+  const canonical = (message) => canonicalJson(method.input, message);
+  const violations = Object.groupBy(error ? describeError(error).violations : [], ({ field }) => field);
+  const shared = { path: "", value: request, onChange, violations };
+  const many = { fieldKind: "list", message: method.input };
+  const form = Array.isArray(request)
+    ? html`<${Collection} ...${shared} field=${many} label="messages" note="Sent one after the other." />`
+    : html`<${Fields} ...${shared} message=${method.input} />`;
+  const view = (next, text) =>
+    html`<button type="button" aria-pressed=${isForm === next} onClick=${(event) => showing.run(next, event)}>${text}</button>`;
+  return html`
+    <div class="views" role="group" aria-label="Request">${view(true, "Form")}${view(false, "JSON")}</div>
+    <${ErrorBox} error=${showing.error} />
+    ${isForm
+      ? form
+      : html`<div class="field">
+          <label for="json"><span>Request, as JSON</span></label>
+          <${JsonInput} value=${request} onChange=${onChange} attributes=${{ id: "json" }} />
+        </div>`}
+  `;
+}
+
+/** The call in a shell, whose variable TOKEN has a session token or an API token. */
+function commandOf(method, request) {
+  const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+  const messages = [request ?? {}].flat().map((message) => JSON.stringify(message));
+  const security = api.startsWith("https:") ? "-cacert certificates/ca.pem" : "-plaintext";
+  const token = '${TOKEN:+-H "authorization: Bearer $TOKEN"}';
+  return `grpcurl ${security} ${token} -d ${quote(messages.join(" "))} ${new URL(api).host} ${pathOf(method)}`;
 }

@@ -1,20 +1,15 @@
 // How the suite is: what `dafnck doctor` finds, looked at by the console's server.
 
-import { Field, html, time, useLoad } from "./ui.js";
+import { loadJson } from "./api.js";
 import { useEffect, useState } from "./libraries.js";
+import { ErrorBox, Field, html, time, useLoad } from "./ui.js";
 
 const REFRESH_MS = 15_000;
 /** The worst first. */
 const LEVELS = ["critical", "warning", "note", "ok"];
 
-async function loadStatus() {
-  const response = await fetch("/status.json");
-  if (!response.ok) throw new Error(await response.text());
-  return response.json();
-}
-
 export function Health() {
-  const { value: report, error, reload } = useLoad(loadStatus, []);
+  const { value: report, error, reload } = useLoad(() => loadJson("/status.json"), []);
   const [isRefreshed, setRefreshed] = useState(true);
   useEffect(() => {
     if (!isRefreshed) return;
@@ -33,7 +28,7 @@ export function Health() {
         onChange=${(event) => setRefreshed(event.target.checked)}
       />
     </div>
-    ${error && html`<div class="error" role="alert"><p>${error.message}</p></div>`}
+    <${ErrorBox} error=${error} />
     ${!report && !error && html`<p>Looking at the suite…</p>`}
     ${report &&
     html`<p role="status">Overall: <${Level} level=${report.level} />, looked at ${time(report.checked_at)}</p>

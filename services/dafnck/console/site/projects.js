@@ -6,7 +6,7 @@ import { Documents } from "./documents.js";
 import { TaskGraph } from "./graph.js";
 import { PlanChart } from "./plan.js";
 import { useTasks } from "./tasks.js";
-import { ErrorBox, Field, Form, html, label, time, useAction, useLoad } from "./ui.js";
+import { ActionForm, ErrorBox, Field, html, label, time, useLoad } from "./ui.js";
 
 const SERVICE = "dafnck.project.v1.ProjectService";
 const MAX_LISTED = 500;
@@ -15,16 +15,14 @@ const VIEWS = { board: ["Board", Board], graph: ["Graph", TaskGraph], plan: ["Pl
 export function Projects() {
   const load = () => list(`${SERVICE}/ListProjects`, { order: "PROJECT_ORDER_UPDATED_DESC" }, "projects", MAX_LISTED);
   const { value: projects, error } = useLoad(load, []);
-  const creating = useAction(async ({ name }) => {
+  const create = async ({ name }) => {
     const { id } = await call(`${SERVICE}/CreateProject`, { requestId: crypto.randomUUID(), project: { name } });
     location.hash = `#/projects/${id}/board`;
-  });
+  };
   return html`
-    <${Form} class="row" onSubmit=${creating.run}>
+    <${ActionForm} class="row" action=${create} submit="Create project" error=${error}>
       <${Field} label="New project" name="name" required maxlength="255" autocomplete="off" />
-      <button disabled=${creating.busy}>Create project</button>
     <//>
-    <${ErrorBox} error=${creating.error ?? error} />
     ${projects?.length === 0 && html`<p>No projects yet.</p>`}
     <ul class="tiles">
       ${projects?.map(

@@ -3,7 +3,7 @@
 import { describeError, enumNames } from "./api.js";
 import { useState } from "./libraries.js";
 import { addDependency, statusLabel, updateTask } from "./tasks.js";
-import { announce, Dialog, ErrorBox, Field, Form, html, label, seconds, time, useAction } from "./ui.js";
+import { ActionForm, announce, Dialog, ErrorBox, Field, Form, html, label, seconds, time, useAction } from "./ui.js";
 
 const FIELDS = ["title", "description", "status", "priority", "estimatedDuration"];
 
@@ -60,17 +60,15 @@ function TaskFields({ task, busy, onSave }) {
 }
 
 function Blockers({ id, store }) {
-  const adding = useAction(async ({ blocker }) => {
+  const add = async ({ blocker }) => {
     await addDependency(id, blocker);
     announce("Dependency added");
-  });
+  };
   const others = store.tasks.filter((task) => task.id !== id);
   if (others.length === 0) return null;
-  return html`<${Form} class="row" onSubmit=${adding.run}>
+  return html`<${ActionForm} class="row" action=${add} submit="Add dependency">
       <${Field} label="Waits for" as="select" name="blocker">
         ${others.map((task) => html`<option value=${task.id}>${task.key} ${task.title}</option>`)}
       <//>
-      <button disabled=${adding.busy}>Add dependency</button>
-    <//>
-    <${ErrorBox} error=${adding.error} />`;
+    <//>`;
 }

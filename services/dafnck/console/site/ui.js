@@ -101,6 +101,19 @@ export function Form({ onSubmit, children, ...rest }) {
   return html`<form onSubmit=${submit} ...${rest}>${children}</form>`;
 }
 
+/** A form with one button, which does something with its values and is empty again then; and the error if it could not. */
+export function ActionForm({ action, submit, error, beside, children, ...rest }) {
+  const acting = useAction(async (values, form) => {
+    await action(values);
+    form.reset();
+  });
+  return html`<${Form} onSubmit=${acting.run} ...${rest}>
+      ${children}
+      <div class="buttons"><button disabled=${acting.busy}>${submit}</button> ${beside}</div>
+    <//>
+    <${ErrorBox} error=${acting.error ?? error} />`;
+}
+
 /** A dialog that is open while it is on the page. */
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef();

@@ -3,6 +3,7 @@
 mod documents;
 mod libraries;
 mod planning;
+mod request;
 mod server;
 mod tools;
 mod visit;
@@ -34,6 +35,10 @@ async fn the_console_shows_the_suite_in_a_browser() {
         documents::versions_are_compared(&mut visit).await;
         tools::the_suite_is_looked_at(&mut visit).await;
         tools::methods_are_called(&mut visit).await;
+        request::a_violation_is_shown_beside_its_field(&mut visit).await;
+        request::form_and_json_are_of_one_request(&mut visit).await;
+        request::what_no_browser_can_call_is_a_command(&mut visit).await;
+        request::what_was_created_is_on_the_board(&mut visit).await;
         tools::colors_are_chosen(&mut visit).await;
         a_second_factor_is_asked_for(&mut visit, &machine).await;
         visit.end().await;
