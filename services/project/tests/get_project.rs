@@ -66,7 +66,7 @@ async fn permissions_follow_role_and_exceptions() {
     assert!(!member.permissions().any(|permission| permission == Permission::DocumentWrite));
     for visitor in [&vera, &suite.anonymous()] {
         let visitor = permissions(visitor, &project).await.unwrap();
-        assert_eq!((visitor.role(), visitor.permissions.len()), (ProjectRole::Unspecified, 4));
+        assert_eq!((visitor.role(), visitor.permissions.len()), (ProjectRole::Unspecified, 5));
     }
 }
 
