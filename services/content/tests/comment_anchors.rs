@@ -57,10 +57,10 @@ async fn an_anchor_is_a_range_of_a_version_of_a_document() {
         async |target, version, range| comment_on(&s.mia, target, version, range).await.unwrap_err();
     let fields = violations(&refused(to_project(&s.project.id), 0, (-1, -1)).await);
     let anchor = "comment.anchor";
-    let expected = ["version_number", "start", "end"].map(|field| format!("{anchor}.{field}"));
+    let expected = ["version_number", "start_char", "end_char"].map(|field| format!("{anchor}.{field}"));
     assert_eq!(fields, [&[anchor.to_owned()], &expected[..]].concat());
-    assert_eq!(violations(&refused(to_document(&document), 1, (2, 2)).await), ["comment.anchor.end"]);
-    assert_eq!(violations(&refused(to_document(&document), 1, (0, 5)).await), ["comment.anchor.end"]);
+    assert_eq!(violations(&refused(to_document(&document), 1, (2, 2)).await), ["comment.anchor.end_char"]);
+    assert_eq!(violations(&refused(to_document(&document), 1, (0, 5)).await), ["comment.anchor.end_char"]);
     let unknown = refused(to_document(&document), 2, (0, 1)).await;
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&unknown));
     let made = comment_on(&s.mia, to_document(&document), 1, (0, 4)).await.unwrap();

@@ -26,6 +26,7 @@ use dafnck::restore::{self, RestoreOptions};
 use dafnck::rotate_keys;
 use dafnck::run::{self, RunOptions};
 use dafnck::user::{self, UserOptions};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// As a shell shows the end by SIGPIPE.
 const SIGPIPE_EXIT_CODE: u8 = 128 + 13;
@@ -58,10 +59,10 @@ enum Command {
     Run(Box<RunOptions>),
     /// Apply migrations to a database, take them back, or show where it stands
     Migrate(MigrateOptions),
-    /// Take over users, projects, tasks, documents and files from a JSON Lines file
+    /// Take over users, projects, tasks, documents, comments and files from a JSON Lines file
     #[command(after_long_help = import::HELP)]
     Import(ImportOptions),
-    /// Write users, projects, tasks, documents and files as `dafnck import` takes them
+    /// Write users, projects, tasks, documents, comments and files as `dafnck import` takes them
     #[command(after_long_help = export::HELP)]
     Export(ExportOptions),
     /// Encrypt personal data again under the current key of the identity service
@@ -159,9 +160,11 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
     if command.is_server() {
         return dispatch(command).await;
     }
+    // From here on, also before the first step of the command.
+    let mut interrupts = signal(SignalKind::interrupt())?;
     tokio::select! {
         outcome = dispatch(command) => outcome,
-        _ = tokio::signal::ctrl_c() => Err(InterruptError.into()),
+        _ = interrupts.recv() => Err(InterruptError.into()),
     }
 }
 
