@@ -59,10 +59,10 @@ enum Command {
     Run(Box<RunOptions>),
     /// Apply migrations to a database, take them back, or show where it stands
     Migrate(MigrateOptions),
-    /// Take over users, projects, tasks, documents, comments and files from a JSON Lines file
+    /// Import users, projects, tasks, documents and what belongs to them
     #[command(after_long_help = import::HELP)]
     Import(ImportOptions),
-    /// Write users, projects, tasks, documents, comments and files as `dafnck import` takes them
+    /// Export users, projects, tasks, documents and what belongs to them
     #[command(after_long_help = export::HELP)]
     Export(ExportOptions),
     /// Encrypt personal data again under the current key of the identity service
