@@ -3,7 +3,7 @@
 //! A revoked session stops working as soon as its revocation arrives through Redis, and if that message is lost at most
 //! [`CACHE_TTL`] after it was revoked.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
@@ -34,6 +34,8 @@ pub const STREAM_RECHECK_INTERVAL: Duration = Duration::from_secs(10);
 const MAX_UNVERIFIED_STREAM_TIME: Duration = Duration::from_secs(60);
 /// How long Redis is not asked after it failed.
 const REDIS_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// How long Redis is not trusted after it works again: until then, identity repeats the revocations that Redis missed.
+const REDIS_RECOVERY_DELAY: Duration = Duration::from_secs(3);
 
 /// The source of truth for sessions, behind Redis: identity's database, or identity over gRPC.
 #[async_trait::async_trait]
@@ -61,12 +63,25 @@ pub struct Sessions {
     redis: RedisStore,
     /// Identity's signs what Redis holds.
     principal_keys: PrincipalKeys,
-    redis_resumes_at: Mutex<Option<Instant>>,
+    redis_health: Mutex<RedisHealth>,
     source: Arc<dyn SessionSource>,
     clock: Clock,
     seen: SeenSessions,
     streams: OpenStreams,
     metrics: CacheMetrics,
+}
+
+/// Whether Redis is asked for sessions.
+#[derive(Clone, Copy, Default)]
+enum RedisHealth {
+    #[default]
+    Healthy,
+    Failed {
+        retry_at: Instant,
+    },
+    Recovering {
+        trusted_at: Instant,
+    },
 }
 
 /// Why a look-up found nothing.
@@ -96,7 +111,7 @@ impl Sessions {
             unknown: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(UNKNOWN_TTL).build(),
             redis,
             principal_keys,
-            redis_resumes_at: Mutex::new(None),
+            redis_health: Mutex::default(),
             source,
             clock,
             seen: SeenSessions::default(),
@@ -201,23 +216,34 @@ impl Sessions {
 
     /// A failure of Redis is not a failure of the call: the source of truth is asked instead.
     async fn look_up_in_redis(&self, hash: &TokenHash) -> Option<Session> {
-        if self.is_redis_paused() {
+        let health = *self.redis_health();
+        let paused_until = match health {
+            RedisHealth::Healthy => None,
+            RedisHealth::Failed { retry_at: until } | RedisHealth::Recovering { trusted_at: until } => {
+                Some(until)
+            }
+        };
+        if paused_until.is_some_and(|until| Instant::now() < until) {
             return None;
         }
-        match self.redis.get_session(&self.principal_keys, hash, self.clock.now()).await {
-            Ok(session) => session,
-            Err(error) => {
+        let found = self.redis.get_session(&self.principal_keys, hash, self.clock.now()).await;
+        match (found, health) {
+            (Ok(_), RedisHealth::Failed { .. }) => {
+                let trusted_at = Instant::now() + REDIS_RECOVERY_DELAY;
+                *self.redis_health() = RedisHealth::Recovering { trusted_at };
+                None
+            }
+            (Ok(session), _) => session,
+            (Err(error), _) => {
                 tracing::warn!(%error, "Redis failed and is not asked for {REDIS_RETRY_DELAY:?}; sessions come from identity");
-                *self.redis_resumes_at.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(Instant::now() + REDIS_RETRY_DELAY);
+                *self.redis_health() = RedisHealth::Failed { retry_at: Instant::now() + REDIS_RETRY_DELAY };
                 None
             }
         }
     }
 
-    fn is_redis_paused(&self) -> bool {
-        let resumes_at = *self.redis_resumes_at.lock().unwrap_or_else(PoisonError::into_inner);
-        resumes_at.is_some_and(|time| Instant::now() < time)
+    fn redis_health(&self) -> MutexGuard<'_, RedisHealth> {
+        self.redis_health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn follow_revocations(&self) {
