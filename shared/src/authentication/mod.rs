@@ -7,6 +7,7 @@
 mod failure_limit;
 mod metrics;
 mod open_streams;
+mod redis_health;
 mod remote;
 mod scopes;
 mod session_use;

@@ -3,7 +3,7 @@
 //! A revoked session stops working as soon as its revocation arrives through Redis, and if that message is lost at most
 //! [`CACHE_TTL`] after it was revoked.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::TokenHash;
 use super::metrics::CacheMetrics;
 use super::open_streams::OpenStreams;
+use super::redis_health::RedisHealth;
 use super::session_use::{REPORT_BATCH, REPORT_INTERVAL, SeenSessions, SessionUse};
 use super::token::SESSION_INVALID;
 use crate::caller::Session;
@@ -32,11 +33,6 @@ pub const CACHE_CAPACITY: u64 = 100_000;
 pub const STREAM_RECHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a stream goes on while that cannot be checked.
 const MAX_UNVERIFIED_STREAM_TIME: Duration = Duration::from_secs(60);
-/// How long Redis is not asked after it failed.
-const REDIS_RETRY_DELAY: Duration = Duration::from_secs(1);
-/// How long Redis is not trusted after it works again: until then, identity repeats the revocations that Redis missed.
-const REDIS_RECOVERY_DELAY: Duration = Duration::from_secs(3);
-
 /// The source of truth for sessions, behind Redis: identity's database, or identity over gRPC.
 #[async_trait::async_trait]
 pub trait SessionSource: Send + Sync {
@@ -63,25 +59,12 @@ pub struct Sessions {
     redis: RedisStore,
     /// Identity's signs what Redis holds.
     principal_keys: PrincipalKeys,
-    redis_health: Mutex<RedisHealth>,
+    redis_health: RedisHealth,
     source: Arc<dyn SessionSource>,
     clock: Clock,
     seen: SeenSessions,
     streams: OpenStreams,
     metrics: CacheMetrics,
-}
-
-/// Whether Redis is asked for sessions.
-#[derive(Clone, Copy, Default)]
-enum RedisHealth {
-    #[default]
-    Healthy,
-    Failed {
-        retry_at: Instant,
-    },
-    Recovering {
-        trusted_at: Instant,
-    },
 }
 
 /// Why a look-up found nothing.
@@ -111,7 +94,7 @@ impl Sessions {
             unknown: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(UNKNOWN_TTL).build(),
             redis,
             principal_keys,
-            redis_health: Mutex::default(),
+            redis_health: RedisHealth::default(),
             source,
             clock,
             seen: SeenSessions::default(),
@@ -216,34 +199,9 @@ impl Sessions {
 
     /// A failure of Redis is not a failure of the call: the source of truth is asked instead.
     async fn look_up_in_redis(&self, hash: &TokenHash) -> Option<Session> {
-        let health = *self.redis_health();
-        let paused_until = match health {
-            RedisHealth::Healthy => None,
-            RedisHealth::Failed { retry_at: until } | RedisHealth::Recovering { trusted_at: until } => {
-                Some(until)
-            }
-        };
-        if paused_until.is_some_and(|until| Instant::now() < until) {
-            return None;
-        }
+        let attempt = self.redis_health.begin(Instant::now())?;
         let found = self.redis.get_session(&self.principal_keys, hash, self.clock.now()).await;
-        match (found, health) {
-            (Ok(_), RedisHealth::Failed { .. }) => {
-                let trusted_at = Instant::now() + REDIS_RECOVERY_DELAY;
-                *self.redis_health() = RedisHealth::Recovering { trusted_at };
-                None
-            }
-            (Ok(session), _) => session,
-            (Err(error), _) => {
-                tracing::warn!(%error, "Redis failed and is not asked for {REDIS_RETRY_DELAY:?}; sessions come from identity");
-                *self.redis_health() = RedisHealth::Failed { retry_at: Instant::now() + REDIS_RETRY_DELAY };
-                None
-            }
-        }
-    }
-
-    fn redis_health(&self) -> MutexGuard<'_, RedisHealth> {
-        self.redis_health.lock().unwrap_or_else(PoisonError::into_inner)
+        self.redis_health.record(attempt, found, Instant::now())
     }
 
     async fn follow_revocations(&self) {
@@ -272,6 +230,7 @@ impl Expiry<TokenHash, Session> for SessionExpiry {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use chrono::Utc;
