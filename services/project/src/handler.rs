@@ -5,7 +5,6 @@ use shared::export::Exports;
 use shared::mail::Outbox;
 use shared::service::ServiceContext;
 
-use crate::invitations::issuer::InvitationIssuer;
 use crate::invitations::token::InvitationTokens;
 use crate::projects::{self, Project};
 
@@ -14,7 +13,7 @@ use crate::projects::{self, Project};
 pub(crate) struct ProjectHandler {
     pub context: ServiceContext,
     pub project_reads: GatheredReads<Project>,
-    pub issuer: InvitationIssuer,
+    pub outbox: Outbox,
     pub invitation_tokens: InvitationTokens,
     pub exports: Exports,
 }
@@ -23,7 +22,7 @@ impl ProjectHandler {
     pub(crate) fn new(context: ServiceContext, outbox: Outbox, invitation_tokens: InvitationTokens) -> Self {
         Self {
             project_reads: projects::queries::gathered_reads(&context.database),
-            issuer: InvitationIssuer { context: context.clone(), outbox },
+            outbox,
             invitation_tokens,
             exports: Exports::new(&context),
             context,

@@ -14,10 +14,10 @@ impl ProjectHandler {
         &self,
         request: Request<pb::IssueInvitationRequest>,
     ) -> Result<Response<pb::IssueInvitationResponse>, Status> {
-        let now = self.issuer.context.clock.now();
+        let now = self.context.clock.now();
         let IssueInvitationInput { create, returns_token } =
             IssueInvitationInput::of(request.into_inner(), now)?;
-        let invitation = self.issuer.issue(&create, now).await?;
+        let invitation = self.insert_invitation(&create, now).await?;
         let token = returns_token.then(|| self.invitation_tokens.of(invitation.id, invitation.generation));
         Ok(Response::new(pb::IssueInvitationResponse {
             invitation: Some(invitation.to_wire(now)),
@@ -35,10 +35,10 @@ impl ProjectHandler {
         let email = v.text("email", request.email, 1, MAX_EMAIL_CHARS);
         v.finish()?;
 
-        let tx = self.issuer.context.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         queries::erase_invitee(&tx, user_id, &email).await?;
         tx.commit().await?;
-        self.issuer.announce();
+        self.announce_invitations();
         Ok(Response::new(pb::EraseInviteeResponse {}))
     }
 }

@@ -8,13 +8,13 @@ use shared::error::Result;
 use shared::user_lookup::known_users;
 use uuid::Uuid;
 
-use super::issuer::InvitationIssuer;
 use super::queries;
+use crate::handler::ProjectHandler;
 
-impl InvitationIssuer {
+impl ProjectHandler {
     /// Withdraws the pending invitations of a project whose inviters were removed or demoted, or whose accounts are not
     /// active. Returns whether there were any.
-    pub(crate) async fn withdraw_invalid(&self, project_id: Uuid) -> Result<bool> {
+    pub(crate) async fn withdraw_invalid_invitations(&self, project_id: Uuid) -> Result<bool> {
         let now = self.context.clock.now();
         let tx = self.context.worker.begin_background().await?;
         let pending = queries::list_pending(&tx, project_id, now).await?;
@@ -36,7 +36,7 @@ impl InvitationIssuer {
         let tx = self.context.worker.begin_background().await?;
         queries::withdraw_all(&tx, &invalid, now).await?;
         tx.commit().await?;
-        self.announce();
+        self.announce_invitations();
         Ok(true)
     }
 }

@@ -4,9 +4,9 @@
 //! token: it is derived ([`token`]) when an email is sent or an answer returns it.
 
 pub(crate) mod backend;
+mod creation;
 pub(crate) mod email;
 mod inviter_permissions;
-pub(crate) mod issuer;
 pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod token;

@@ -44,7 +44,7 @@ impl ProjectHandler {
         claim: &TokenClaim,
         user_id: Option<Uuid>,
     ) -> Result<(Transaction, Invitation, LockedRevision)> {
-        let tx = self.issuer.context.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         if let Some(user_id) = user_id {
             tx.act_as(user_id)?;
         }
@@ -59,19 +59,19 @@ impl ProjectHandler {
 
     /// Whether the inviter's account is active. Asked before the invitation is locked: no lock waits for a sibling.
     async fn is_inviter_active(&self, claim: &TokenClaim) -> Result<bool> {
-        let tx = self.issuer.context.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         let found = queries::inviter_and_generation(&tx, claim.id).await?;
         tx.finish();
         let is_valid = |(_, generation): &(Uuid, i32)| self.invitation_tokens.verify(claim, *generation);
         let (inviter_id, _) = found.filter(is_valid).ok_or_else(token_not_found)?;
-        let active = known_users(&self.issuer.context.siblings, &[inviter_id], true).await?;
+        let active = known_users(&self.context.siblings, &[inviter_id], true).await?;
         Ok(active.contains(&inviter_id))
     }
 
     /// An invitation that the caller manages, after those that nobody backs any more were withdrawn.
     async fn find_invitation(&self, caller: &Caller, id: InvitationId) -> Result<Invitation> {
         let find = async || {
-            let tx = self.issuer.context.database.begin(caller).await?;
+            let tx = self.context.database.begin(caller).await?;
             let (access, invitation) = futures::try_join!(
                 projects::access(&tx, id.project_id, caller.database_user()),
                 queries::find(&tx, id)
@@ -81,8 +81,8 @@ impl ProjectHandler {
             invitation.ok_or_else(|| queries::not_found(id.id))
         };
         let found = find().await?;
-        let is_pending = found.status_at(self.issuer.context.clock.now()) == OfferStatus::Pending;
-        if is_pending && self.issuer.withdraw_invalid(id.project_id).await? {
+        let is_pending = found.status_at(self.context.clock.now()) == OfferStatus::Pending;
+        if is_pending && self.withdraw_invalid_invitations(id.project_id).await? {
             return find().await;
         }
         Ok(found)
@@ -93,9 +93,9 @@ impl ProjectHandler {
         request: Request<pb::CreateInvitationRequest>,
     ) -> Result<Response<pb::Invitation>, Status> {
         let caller = Caller::of(&request)?;
-        let now = self.issuer.context.clock.now();
+        let now = self.context.clock.now();
         let input = CreateInvitationInput::of(request.into_inner(), caller.user()?.user_id, now)?;
-        let invitation = self.issuer.issue(&input, now).await?;
+        let invitation = self.insert_invitation(&input, now).await?;
         Ok(Response::new(invitation.to_wire(now)))
     }
 
@@ -106,7 +106,7 @@ impl ProjectHandler {
         let caller = Caller::of(&request)?;
         let id = InvitationId::of(&request.get_ref().project_id, &request.get_ref().invitation_id)?;
         let invitation = self.find_invitation(&caller, id).await?;
-        Ok(Response::new(invitation.to_wire(self.issuer.context.clock.now())))
+        Ok(Response::new(invitation.to_wire(self.context.clock.now())))
     }
 
     pub(crate) async fn list_invitations(
@@ -118,11 +118,11 @@ impl ProjectHandler {
         let ListInvitationsInput { project_id, statuses, page_size, page_token } =
             request.into_inner().try_into()?;
         let query = format!("invitations to {project_id} that {user_id} sees: {statuses:?}");
-        let pages = &self.issuer.context.pages;
+        let pages = &self.context.pages;
         let page = pages.read::<AfterTime>(&query, page_size, &page_token)?;
-        let now = self.issuer.context.clock.now();
+        let now = self.context.clock.now();
         let list = async || {
-            let tx = self.issuer.context.database.begin(&caller).await?;
+            let tx = self.context.database.begin(&caller).await?;
             let (access, found) = futures::try_join!(
                 projects::access(&tx, project_id, user_id),
                 queries::list(&tx, project_id, &statuses, &page, now)
@@ -132,7 +132,7 @@ impl ProjectHandler {
             Ok::<_, Error>(found)
         };
         let mut found = list().await?;
-        if self.issuer.withdraw_invalid(project_id).await? {
+        if self.withdraw_invalid_invitations(project_id).await? {
             found = list().await?;
         }
         let position = |last: &Invitation| AfterTime { at: last.created_at, id: last.id };
@@ -148,9 +148,9 @@ impl ProjectHandler {
         let caller = Caller::of(&request)?;
         let ResendInvitationInput { key, id, etag, lifetime } = request.into_inner().try_into()?;
         let user_id = caller.user()?.user_id;
-        let now = self.issuer.context.clock.now();
+        let now = self.context.clock.now();
         self.find_invitation(&caller, id).await?;
-        let tx = self.issuer.context.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let (earlier, (access, invitation)) = futures::try_join!(
             idempotency::claim(&tx, NAME, user_id, "ResendInvitation", key.as_ref(), id.id),
             lock(&tx, id, user_id),
@@ -165,7 +165,7 @@ impl ProjectHandler {
         invitation.check_resendable(now)?;
         check_recipient(queries::count_emails(&tx, &invitation.email, now).await?)?;
         let invitation = queries::resend(tx, &access, &invitation, now, now + lifetime).await?;
-        self.issuer.announce();
+        self.announce_invitations();
         Ok(Response::new(invitation.to_wire(now)))
     }
 
@@ -176,8 +176,8 @@ impl ProjectHandler {
         let caller = Caller::of(&request)?;
         let pb::WithdrawInvitationRequest { project_id, invitation_id, etag } = request.into_inner();
         let id = InvitationId::of(&project_id, &invitation_id)?;
-        let now = self.issuer.context.clock.now();
-        let tx = self.issuer.context.database.begin(&caller).await?;
+        let now = self.context.clock.now();
+        let tx = self.context.database.begin(&caller).await?;
         let (access, invitation) = lock(&tx, id, caller.user()?.user_id).await?;
         if !invitation.needs_withdrawal(now)? {
             tx.finish();
@@ -185,7 +185,7 @@ impl ProjectHandler {
         }
         etag::check(&etag, invitation.version)?;
         let invitation = queries::withdraw(tx, &access, &invitation, now).await?;
-        self.issuer.announce();
+        self.announce_invitations();
         Ok(Response::new(invitation.to_wire(now)))
     }
 
@@ -196,7 +196,7 @@ impl ProjectHandler {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
         let claim = token_claim(&request.get_ref().token)?;
-        let now = self.issuer.context.clock.now();
+        let now = self.context.clock.now();
         let is_inviter_active = self.is_inviter_active(&claim).await?;
         let (tx, invitation, revision) = self.lock_invitation(&claim, Some(user_id)).await?;
         if !invitation.needs_acceptance_by(user_id, now)? {
@@ -206,7 +206,7 @@ impl ProjectHandler {
         let inviter = queries::inviter(&tx, claim.id).await?.filter(|_| is_inviter_active);
         invitation.require_inviter_permissions(inviter.as_ref())?;
         let invitation = queries::accept(tx, &invitation, user_id, now).await?;
-        self.issuer.announce();
+        self.announce_invitations();
         Ok(revision.next().answer(invitation.to_wire(now)))
     }
 
@@ -217,14 +217,14 @@ impl ProjectHandler {
         let caller = Caller::of(&request)?;
         let user_id = caller.user().ok().map(|session| session.user_id);
         let claim = token_claim(&request.get_ref().token)?;
-        let now = self.issuer.context.clock.now();
+        let now = self.context.clock.now();
         let (tx, invitation, _revision) = self.lock_invitation(&claim, user_id).await?;
         if !invitation.needs_declining(now)? {
             tx.finish();
             return Ok(Response::new(invitation.to_wire(now)));
         }
         let invitation = queries::decline(tx, &invitation, user_id, now).await?;
-        self.issuer.announce();
+        self.announce_invitations();
         Ok(Response::new(invitation.to_wire(now)))
     }
 }

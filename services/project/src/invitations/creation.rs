@@ -5,20 +5,13 @@ use shared::access::ProjectAccess;
 use shared::database::Transaction;
 use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency;
-use shared::mail::Outbox;
-use shared::service::ServiceContext;
 
 use super::wire::{CreateInvitationInput, InvitationId};
 use super::{Invitation, queries};
+use crate::handler::ProjectHandler;
 use crate::members::require_permissions_of;
 use crate::projects::queries as projects;
 use crate::schema::NAME;
-
-#[derive(Clone)]
-pub(crate) struct InvitationIssuer {
-    pub context: ServiceContext,
-    pub outbox: Outbox,
-}
 
 enum CreateClaim {
     /// The resource of an earlier call with the same request id.
@@ -27,40 +20,44 @@ enum CreateClaim {
     New(Box<(Transaction, ProjectAccess)>),
 }
 
-impl InvitationIssuer {
+impl ProjectHandler {
     /// Creates an invitation on behalf of the inviter, who needs every permission that it gives. One that nobody backs any
     /// more takes neither the address nor a place of the project.
-    pub(crate) async fn issue(
+    pub(crate) async fn insert_invitation(
         &self,
         input: &CreateInvitationInput,
         now: DateTime<Utc>,
     ) -> Result<Invitation> {
-        let issued = self.try_to_issue(input, now).await;
+        let issued = self.try_insert_invitation(input, now).await;
         let is_blocked = issued.as_ref().is_err_and(|error| {
             matches!(error.reason(), ErrorReason::AlreadyExists | ErrorReason::TooManyInvitations)
         });
-        if is_blocked && self.withdraw_invalid(input.invitation.project_id).await? {
-            return self.try_to_issue(input, now).await;
+        if is_blocked && self.withdraw_invalid_invitations(input.invitation.project_id).await? {
+            return self.try_insert_invitation(input, now).await;
         }
         issued
     }
 
-    async fn try_to_issue(&self, input: &CreateInvitationInput, now: DateTime<Utc>) -> Result<Invitation> {
-        let invitation = match self.claim_or_replay(input, now).await? {
+    async fn try_insert_invitation(
+        &self,
+        input: &CreateInvitationInput,
+        now: DateTime<Utc>,
+    ) -> Result<Invitation> {
+        let invitation = match self.claim_or_replay_invitation(input, now).await? {
             CreateClaim::Replayed(earlier) => return Ok(earlier),
             CreateClaim::New(open) => queries::insert(open.0, &open.1, &input.invitation).await?,
         };
-        self.announce();
+        self.announce_invitations();
         Ok(invitation)
     }
 
     /// Wakes the feeds and the delivery of emails.
-    pub(crate) fn announce(&self) {
+    pub(crate) fn announce_invitations(&self) {
         self.context.signal.announce();
         self.outbox.wake();
     }
 
-    async fn claim_or_replay(
+    async fn claim_or_replay_invitation(
         &self,
         input: &CreateInvitationInput,
         now: DateTime<Utc>,
