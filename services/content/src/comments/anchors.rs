@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::comparison_pool::ComparisonPool;
 use crate::schema::{NAME, document_versions};
-use crate::texts::ranges::map_range;
+use crate::texts::ranges::RangeMap;
 
 /// Name of the position in `feed_positions`.
 const FEED: &str = "comment_anchors";
@@ -135,14 +135,7 @@ async fn move_anchors(context: &ServiceContext, pool: &ComparisonPool, document:
     let contents = contents_of(&tx, document, numbers).await?;
     tx.finish();
 
-    let moved = pool.run(move |deadline| {
-        let to_place = |anchor: Stale| {
-            let place = place_of(&contents, &anchor, deadline);
-            (anchor, place)
-        };
-        stale.into_iter().map(to_place).collect::<Vec<_>>()
-    });
-    let moved = moved.await?;
+    let moved = pool.run(move |deadline| find_places(stale, newest, &contents, deadline)).await?;
 
     let tx = context.worker.begin_background().await?;
     tx.keep_dates()?;
@@ -178,13 +171,28 @@ async fn contents_of(
     Ok(found.into_iter().collect())
 }
 
-/// The characters of the newest version that an anchor is about; `None` if its text is not there any more.
-fn place_of(contents: &HashMap<i32, String>, anchor: &Stale, deadline: Instant) -> Option<Range<i32>> {
-    let (old, new) = (contents.get(&anchor.anchor_version)?, contents.get(&anchor.newest_version)?);
-    let range = byte_at(old, anchor.anchor_start)..byte_at(old, anchor.anchor_end);
-    let found = map_range(old, new, range, deadline)?;
-    let start = i32::try_from(new.get(..found.start)?.chars().count()).ok()?;
-    Some(start..start + (anchor.anchor_end - anchor.anchor_start))
+/// The characters of the newest version that each anchor is about; `None` if its text is not there any more. Each earlier
+/// version is compared once, however many anchors are in it.
+fn find_places(
+    stale: Vec<Stale>,
+    newest: i32,
+    contents: &HashMap<i32, String>,
+    deadline: Instant,
+) -> Vec<(Stale, Option<Range<i32>>)> {
+    let mut maps: HashMap<i32, RangeMap<'_>> = HashMap::new();
+    let mut place_of = |anchor: &Stale| {
+        let (old, new) = (contents.get(&anchor.anchor_version)?, contents.get(&newest)?);
+        let map = maps.entry(anchor.anchor_version).or_insert_with(|| RangeMap::between(old, new, deadline));
+        let range = byte_at(old, anchor.anchor_start)..byte_at(old, anchor.anchor_end);
+        let found = map.map(range)?;
+        let start = i32::try_from(new.get(..found.start)?.chars().count()).ok()?;
+        Some(start..start + (anchor.anchor_end - anchor.anchor_start))
+    };
+    let to_place = |anchor| {
+        let place = place_of(&anchor);
+        (anchor, place)
+    };
+    stale.into_iter().map(to_place).collect()
 }
 
 /// The offset in bytes of a character.

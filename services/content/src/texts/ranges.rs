@@ -12,18 +12,30 @@ struct Block {
     new: usize,
 }
 
-/// The range of the new text that has the text of a range of the old one, all in bytes: at its place among unchanged
-/// words, or at the only place where the same text is. `None` if there is no such place. After the deadline fewer places
-/// are found, never wrong ones.
-pub fn map_range(old: &str, new: &str, range: Range<usize>, deadline: Instant) -> Option<Range<usize>> {
-    let text = old.get(range.clone())?;
-    let blocks = common_blocks(old, new, deadline);
-    let around = blocks.iter().find(|block| block.old.start <= range.start && range.end <= block.old.end);
-    let start = match around {
-        Some(block) => block.new + (range.start - block.old.start),
-        None => only_place(new, text)?,
-    };
-    Some(start..start + range.len())
+/// A comparison of two texts, for any number of ranges.
+pub struct RangeMap<'a> {
+    old: &'a str,
+    new: &'a str,
+    blocks: Vec<Block>,
+}
+
+impl<'a> RangeMap<'a> {
+    /// After the deadline fewer places are found, never wrong ones.
+    pub fn between(old: &'a str, new: &'a str, deadline: Instant) -> Self {
+        Self { old, new, blocks: common_blocks(old, new, deadline) }
+    }
+
+    /// The range of the new text that has the text of a range of the old one, all in bytes: at its place among unchanged
+    /// words, or at the only place where the same text is. `None` if there is no such place.
+    pub fn map(&self, range: Range<usize>) -> Option<Range<usize>> {
+        let text = self.old.get(range.clone())?;
+        let is_around = |block: &&Block| block.old.start <= range.start && range.end <= block.old.end;
+        let start = match self.blocks.iter().find(is_around) {
+            Some(block) => block.new + (range.start - block.old.start),
+            None => only_place(self.new, text)?,
+        };
+        Some(start..start + range.len())
+    }
 }
 
 fn only_place(new: &str, text: &str) -> Option<usize> {
@@ -84,6 +96,10 @@ mod tests {
 
     use super::super::samples::{far_deadline, text};
     use super::*;
+
+    fn map_range(old: &str, new: &str, range: Range<usize>, deadline: Instant) -> Option<Range<usize>> {
+        RangeMap::between(old, new, deadline).map(range)
+    }
 
     fn moved(old: &str, new: &str, quote: &str) -> Option<usize> {
         let start = old.find(quote).unwrap();
