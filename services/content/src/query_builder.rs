@@ -4,7 +4,8 @@ use diesel::pg::Pg;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::serialize::ToSql;
 use diesel::sql_query;
-use diesel::sql_types::HasSqlType;
+use diesel::sql_types::{BigInt, Float, HasSqlType, Uuid as SqlUuid};
+use shared::page::AfterRank;
 
 /// Builds a query from SQL and bound values.
 pub(crate) struct QueryBuilder {
@@ -42,6 +43,21 @@ impl QueryBuilder {
             Some(value) => self.sql(before).bind::<ST, V>(value).sql(after),
             None => self,
         }
+    }
+
+    /// Appends the condition and the order of a page of ranked rows, the best first, and one more row if there is another
+    /// page.
+    pub(crate) fn best_after(self, after: Option<AfterRank>, size: i64) -> Self {
+        let query = match after {
+            None => self,
+            Some(AfterRank { rank, id }) => self
+                .sql(" WHERE (score, id) < (")
+                .bind::<Float, _>(rank)
+                .sql(", ")
+                .bind::<SqlUuid, _>(id)
+                .sql(")"),
+        };
+        query.sql(" ORDER BY score DESC, id DESC LIMIT ").bind::<BigInt, _>(size + 1)
     }
 
     pub(crate) fn finish(self) -> BoxedSqlQuery<'static, Pg, SqlQuery> {

@@ -65,16 +65,7 @@ pub(super) async fn search(
             "), ranked AS (SELECT c.id, ts_rank(content.words_and_parts(c.content), input.query, 1) AS score \
              FROM candidates c CROSS JOIN input), page AS (SELECT id, score FROM ranked",
         );
-    let query = match after {
-        None => query,
-        Some(AfterRank { rank, id }) => query
-            .sql(" WHERE (score, id) < (")
-            .bind::<Float, _>(rank)
-            .sql(", ")
-            .bind::<SqlUuid, _>(id)
-            .sql(")"),
-    };
-    let query = query.sql(" ORDER BY score DESC, id DESC LIMIT ").bind::<BigInt, _>(size + 1).sql(&format!(
+    let query = query.best_after(after, size).sql(&format!(
         ") SELECT {}, page.score, {} AS marked_content \
          FROM page JOIN content.comments c ON c.id = page.id CROSS JOIN input \
          ORDER BY page.score DESC, page.id DESC",

@@ -1,7 +1,7 @@
 //! SQL of the search. Row-level security limits rows to projects that the caller may read; the function
 //! `search_documents`, which uses the index, checks the same.
 
-use diesel::sql_types::{BigInt, Float, Text, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::{PreparedQuery, explain};
 use shared::error::Result;
@@ -47,16 +47,7 @@ fn page(query: QueryBuilder, after: Option<AfterRank>, size: i64) -> QueryBuilde
          FROM candidates JOIN content.document_search s ON s.document_id = candidates.id CROSS JOIN input), \
          page AS (SELECT id, score FROM ranked",
     );
-    let query = match after {
-        None => query,
-        Some(AfterRank { rank, id }) => query
-            .sql(" WHERE (score, id) < (")
-            .bind::<Float, _>(rank)
-            .sql(", ")
-            .bind::<SqlUuid, _>(id)
-            .sql(")"),
-    };
-    query.sql(" ORDER BY score DESC, id DESC LIMIT ").bind::<BigInt, _>(size + 1).sql(") ")
+    query.best_after(after, size).sql(") ")
 }
 
 /// The columns of the page. The length of a content is known without reading it.
