@@ -306,6 +306,16 @@ pub async fn recorded_files(suite: &Suite) -> Vec<(String, String)> {
     rows.into_iter().map(|row| (row.path, row.state)).collect()
 }
 
+/// Waits until the collector has deleted all objects and their rows.
+pub async fn until_nothing_is_kept(suite: &Suite) {
+    let nothing_kept = async || match recorded_files(suite).await {
+        kept if kept.is_empty() => Ok(()),
+        kept => Err(kept),
+    };
+    testkit::until_ok("nothing kept", Duration::from_secs(10), nothing_kept).await;
+    assert!(stored_files(suite).is_empty());
+}
+
 /// A number that SQL finds, past all policies.
 pub async fn count(suite: &Suite, query: &str) -> i64 {
     #[derive(QueryableByName)]

@@ -10,8 +10,8 @@ use proto::task::v1::DeleteTaskRequest;
 use testkit::*;
 
 use crate::fixtures::{
-    Team, count, download, header, pass_grace_period, recorded_files, stored_files, team, team_on,
-    to_document, to_project, to_task, until, upload, wait_for_recorded_deletions,
+    Team, count, download, header, pass_grace_period, stored_files, team, team_on, to_document, to_project,
+    to_task, until, until_nothing_is_kept, upload, wait_for_recorded_deletions,
 };
 use crate::interrupted_uploads::assert_store_matches_table;
 
@@ -49,8 +49,7 @@ async fn a_file_is_deleted_after_the_grace_period_of_its_last_attachment() {
     released(&s).await;
     assert_eq!(stored_files(&s.suite), kept, "the grace period is not over");
     pass_grace_period(&s.suite);
-    until("no files left", async || stored_files(&s.suite).is_empty()).await;
-    until("no rows left", async || recorded_files(&s.suite).await.is_empty()).await;
+    until_nothing_is_kept(&s.suite).await;
 }
 
 /// The attachment goes at once, and the file after the grace period.
@@ -59,8 +58,7 @@ async fn gone_with_its_file(s: &Team) {
     assert_eq!(stored_files(&s.suite).len(), 1, "the grace period is not over");
     wait_for_recorded_deletions(&s.suite).await;
     pass_grace_period(&s.suite);
-    until("no files left", async || stored_files(&s.suite).is_empty()).await;
-    until("no rows left", async || recorded_files(&s.suite).await.is_empty()).await;
+    until_nothing_is_kept(&s.suite).await;
 }
 
 #[tokio::test]

@@ -11,7 +11,8 @@ use testkit::*;
 use tonic::Status;
 
 use crate::fixtures::{
-    Team, count, download, header, noise, recorded_files, stored_files, team_with_max_bytes, until, upload,
+    Team, count, download, header, noise, recorded_files, stored_files, team_with_max_bytes, until,
+    until_nothing_is_kept, upload,
 };
 use crate::interrupted_uploads::{CALL_TIMEOUT, assert_store_matches_table, is_gone, send_the_rest};
 use crate::resumable_uploads::{complete, create, get, hash, send, upload_request};
@@ -199,5 +200,5 @@ async fn an_object_that_is_already_deleted_does_not_stop_the_collector() {
     let request = pb::DeleteAttachmentRequest { attachment_id: made.id, ..Default::default() };
     s.olga.attachments().delete_attachment(request).await.unwrap();
     assert_store_matches_table(&s).await;
-    until("no rows", async || recorded_files(&s.suite).await.is_empty()).await;
+    until_nothing_is_kept(&s.suite).await;
 }

@@ -13,8 +13,8 @@ use testkit::*;
 use tonic::Status;
 
 use crate::fixtures::{
-    Team, ToTarget, count, download, noise, recorded_files, stored_files, team, to_document, to_project,
-    to_task, until,
+    Team, ToTarget, count, download, noise, stored_files, team, to_document, to_project, to_task, until,
+    until_nothing_is_kept,
 };
 
 /// An upload of so many bytes to the project.
@@ -192,8 +192,7 @@ async fn a_cancelled_upload_leaves_no_bytes() {
     ] {
         expect!["FAILED_PRECONDITION UPLOAD_CLOSED"].assert_eq(&summary(&refusal));
     }
-    until("nothing kept", async || recorded_files(&s.suite).await.is_empty()).await;
-    assert!(stored_files(&s.suite).is_empty());
+    until_nothing_is_kept(&s.suite).await;
 
     let done = create(&s.mia, upload_request(&s, 3)).await.unwrap();
     send(&s.mia, &done.id, 0, b"abc").await.unwrap();
@@ -221,8 +220,7 @@ async fn an_upload_without_new_bytes_expires_and_is_deleted() {
         expect!["FAILED_PRECONDITION UPLOAD_EXPIRED"].assert_eq(&summary(&refusal));
     }
     assert_eq!(cancel(&s.mia, &upload.id).await.unwrap().state(), Expired);
-    until("collected", async || recorded_files(&s.suite).await.is_empty()).await;
-    assert!(stored_files(&s.suite).is_empty());
+    until_nothing_is_kept(&s.suite).await;
     s.suite.options.clock.advance(TimeDelta::days(8));
     until("forgotten", async || count(&s.suite, "uploads").await == 0).await;
     let forgotten = get(&s.mia, &upload.id).await.unwrap_err();
@@ -306,8 +304,7 @@ async fn an_upload_to_a_deleted_target_is_refused_and_leaves_no_bytes() {
     }
     assert_eq!(count(&s.suite, "file_attachments").await, 0);
     s.suite.options.clock.advance(TimeDelta::days(3));
-    until("nothing kept", async || recorded_files(&s.suite).await.is_empty()).await;
-    assert!(stored_files(&s.suite).is_empty());
+    until_nothing_is_kept(&s.suite).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! Loopback ports: free ones, and who holds a taken one.
 
+use std::collections::VecDeque;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 
@@ -9,15 +11,27 @@ use anyhow::{Result, bail};
 /// started again finds its port free.
 const FREE_PORTS: std::ops::Range<u16> = 20_000..32_000;
 const FREE_PORT_TRIES: u32 = 200;
+/// More than one process gives away before the servers listen that it chose the first ones for.
+const MAX_CLAIMS: usize = 256;
 
-/// A port nobody listens on at this moment. Another process may still be faster: callers try again.
+/// A UDP socket with the number of a port that was given away keeps other calls, also in other processes, from choosing
+/// it again before a server listens on it.
+static CLAIMS: Mutex<VecDeque<UdpSocket>> = Mutex::new(VecDeque::new());
+
+/// A port nobody listens on at this moment, and that no other call has chosen lately. A process that does not ask here may
+/// still be faster: callers try again.
 ///
 /// # Errors
 /// When none is free.
 pub fn free() -> Result<u16> {
     for _ in 0..FREE_PORT_TRIES {
         let port = rand::random_range(FREE_PORTS);
+        let Ok(claim) = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)) else { continue };
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+            claims.push_back(claim);
+            let excess = claims.len().saturating_sub(MAX_CLAIMS);
+            claims.drain(..excess);
             return Ok(port);
         }
     }
@@ -70,6 +84,14 @@ fn listening_inode(line: &str, port: u16) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_not_chosen_twice_before_a_server_listens() {
+        let chosen: Vec<u16> = (0..MAX_CLAIMS).map(|_| free().unwrap()).collect();
+        let distinct: std::collections::HashSet<&u16> = chosen.iter().collect();
+        assert_eq!(distinct.len(), MAX_CLAIMS);
+        assert!(chosen.iter().all(|port| UdpSocket::bind((Ipv4Addr::LOCALHOST, *port)).is_err()));
+    }
 
     #[test]
     fn a_listener_is_told_from_a_connection() {

@@ -1,5 +1,6 @@
 //! An S3 bucket on a real server (moto) in a process of its own.
 
+use local_servers::tools::free_port;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
@@ -8,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use local_servers::python_packages;
 
-use super::service_process::unused_port;
 use super::workspace::cache;
 
 const SERVER: &str = "moto-5.2.1";
@@ -29,7 +29,7 @@ impl Bucket {
     pub async fn start() -> Self {
         let packages =
             python_packages(&cache(), SERVER, &PACKAGES, |step| eprintln!("{step}")).await.unwrap();
-        let port = unused_port();
+        let port = free_port().unwrap();
         let supervisor = Command::new("/bin/sh")
             .args(["-c", SUPERVISOR, "sh", "python3", "-m", "moto.server", "-H", "127.0.0.1", "-p"])
             .arg(port.to_string())

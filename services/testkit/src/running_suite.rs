@@ -1,5 +1,6 @@
 //! The services of a suite: some in this process, some as programs.
 
+use local_servers::tools::free_port;
 use std::path::Path;
 
 use futures::future::{BoxFuture, join_all};
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::SuiteOptions;
 use super::programs::program;
-use super::service_process::{ServiceProcess, unused_port};
+use super::service_process::ServiceProcess;
 
 /// Starts a service in this process.
 pub type StartService =
@@ -36,7 +37,8 @@ pub struct RunningSuite {
 impl RunningSuite {
     /// Starts services and waits until the programs among them accept connections.
     pub(super) async fn start(services: &Services, options: &SuiteOptions, files: &Path) -> Self {
-        let ports = NAMES.map(|name| if services.programs.contains(&name) { unused_port() } else { 0 });
+        let ports =
+            NAMES.map(|name| if services.programs.contains(&name) { free_port().unwrap() } else { 0 });
         let listeners = listen(ports).await.unwrap();
         let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
         let siblings = sibling_urls(addresses, options.certificates.is_some());

@@ -1,20 +1,17 @@
 //! A service in a process of its own, with the database, Redis and siblings of a suite.
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::ops::Range;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use local_servers::suite::Role;
+use local_servers::tools::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use shared::config::SiblingOptions;
 
 use super::{ENCRYPTION_KEYS, FILES, Suite, SuiteOptions, keys, mail};
 
-/// Below the ports that Linux gives to outgoing connections, and those of which `local_servers` takes some at random.
-const PORTS: Range<u16> = 10_000..20_000;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -32,7 +29,7 @@ impl ServiceProcess {
     /// Starts the program of a service (`env!("CARGO_BIN_EXE_…")`) and waits until it accepts connections.
     pub async fn start(suite: &Suite, program: &str, service: &'static str) -> Self {
         let (options, siblings, files) = (&suite.options, &suite.siblings, suite.files.path());
-        Self::start_at(options, siblings, files, program, service, unused_port()).await
+        Self::start_at(options, siblings, files, program, service, free_port().unwrap()).await
     }
 
     /// As [`Self::start`], on this port.
@@ -72,10 +69,12 @@ impl ServiceProcess {
         }
         let process = command.spawn().unwrap();
         let url = format!("{scheme}://127.0.0.1:{port}");
-        let started = Self { process, program: program.to_owned(), service, port, url };
+        let mut started = Self { process, program: program.to_owned(), service, port, url };
         let start = Instant::now();
         while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
-            assert!(start.elapsed() < START_TIMEOUT, "the process does not start");
+            let exited = started.process.try_wait().unwrap();
+            assert!(exited.is_none(), "{program} does not start at port {port}: {exited:?}");
+            assert!(start.elapsed() < START_TIMEOUT, "{program} does not start in time");
             tokio::time::sleep(POLL_INTERVAL).await;
         }
         started
@@ -126,16 +125,6 @@ impl Drop for ServiceProcess {
     fn drop(&mut self) {
         self.kill_and_wait();
     }
-}
-
-/// A port for a server that is about to start. Ports of [`PORTS`] are not given to outgoing connections meanwhile.
-pub fn unused_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = std::process::id() as u16;
-    let candidates = (0..PORTS.len())
-        .map(|_| first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS.len() as u16);
-    let is_unused = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    candidates.map(|offset| PORTS.start + offset).find(is_unused).unwrap()
 }
 
 /// Sends SIGTERM to a process that still runs.

@@ -1,7 +1,7 @@
 //! Errors as JSON.
 
 use serde_json::Value;
-use testkit::unused_port;
+use testkit::free_port;
 use uuid::Uuid;
 
 use super::unattended;
@@ -21,7 +21,7 @@ fn error(ran: &CommandOutput) -> Value {
 }
 
 pub(super) async fn errors_are_objects_of_one_shape(machine: &Machine) {
-    let (unknown, port) = (Uuid::now_v7().to_string(), unused_port().to_string());
+    let (unknown, port) = (Uuid::now_v7().to_string(), free_port().unwrap().to_string());
     for (command, code, reason, words) in [
         (&["user", "suspend", &unknown][..], "NOT_FOUND", "RESOURCE_NOT_FOUND", ""),
         (&["user", "list", "--ports", &port], "UNAVAILABLE", "", ""),

@@ -3,7 +3,7 @@
 use std::fs;
 
 use shared::service_identity::PrivateKey;
-use testkit::{Service, unused_port};
+use testkit::{Service, free_port};
 use uuid::Uuid;
 
 use super::errors::errors_are_objects_of_one_shape;
@@ -60,7 +60,7 @@ async fn what_destroys_is_confirmed(machine: &Machine) {
 }
 
 async fn services_elsewhere_are_named_by_ports_and_urls(machine: &Machine) {
-    let port = unused_port().to_string();
+    let port = free_port().unwrap().to_string();
     ends(&machine.run("data", &["health", "--ports", &port]).await, 1, "Is the suite running there?");
     let ran = CommandOutput::run(machine.on("data", &["health"]).env("DAFNCK_PORTS", &port)).await;
     ends(&ran, 1, "not all of them are ready");

@@ -15,7 +15,7 @@ use local_servers::tools::send;
 use local_servers::{ADMIN, Barman, PostgresServer};
 use rustix::process::Signal;
 use tempfile::TempDir;
-use testkit::{Actor, Bucket, Suite, Topology, unused_port};
+use testkit::{Actor, Bucket, Suite, Topology, free_port};
 use tokio::process::Command;
 
 use super::kustomize::{Objects, PRODUCTION};
@@ -70,7 +70,7 @@ impl Image {
         let python: Vec<_> = [&[barman_directory.as_path()], packages].concat();
         let python = std::env::join_paths(python).unwrap().into_string().unwrap();
         let path = format!("{}:{}:{}", bin.display(), postgres.programs.display(), variable("PATH"));
-        let port = unused_port();
+        let port = free_port().unwrap();
         let variables = vec![
             ("PATH", path),
             ("PYTHONPATH", python),

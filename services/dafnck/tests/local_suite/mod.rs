@@ -18,7 +18,7 @@ use local_servers::suite::DatabaseTopology;
 use serde_json::Value;
 use shared::config::Secret;
 use tempfile::TempDir;
-use testkit::{Actor, Service, terminate, unused_port};
+use testkit::{Actor, Service, free_port, terminate};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
@@ -64,7 +64,7 @@ impl Machine {
         // The servers' user, another one when root runs the tests, passes through.
         let directory =
             tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
-        let ports = [(); 8].map(|()| unused_port());
+        let ports = [(); 8].map(|()| free_port().unwrap());
         Self { directory, ports, databases, is_encrypted, running: None }
     }
 

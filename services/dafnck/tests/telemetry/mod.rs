@@ -15,7 +15,7 @@ use proto::identity::v1::auth_service_client::AuthServiceClient;
 use proto::project::v1::project_service_client::ProjectServiceClient;
 use proto::project::v1::{GetProjectRequest, ListProjectsRequest};
 use shared::config::DEFAULT_DATABASE_POOL_SIZE;
-use testkit::{Actor, Service, until, until_ok, unused_port};
+use testkit::{Actor, Service, free_port, until, until_ok};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::transport::Channel;
@@ -49,7 +49,7 @@ const LONGEST_WAIT_SECONDS: f64 = 3.0;
 
 /// The whole suite as people run it, which tells this collector everything at once; and Olga, who has registered.
 async fn observed() -> (Collector, Machine, Actor) {
-    observed_also_at(unused_port()).await
+    observed_also_at(free_port().unwrap()).await
 }
 
 /// The same, also at this port by Prometheus.
@@ -109,7 +109,7 @@ async fn trouble(identity: Channel) {
 
 #[tokio::test]
 async fn traces_metrics_and_logs_leave_under_the_names_that_rules_stand_on() {
-    let prometheus = unused_port();
+    let prometheus = free_port().unwrap();
     let (collector, machine, olga) = observed_also_at(prometheus).await;
     for _ in 0..2 {
         olga.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
@@ -150,7 +150,7 @@ const RARE_IN_PANELS: [&str; 7] = [
 
 #[tokio::test]
 async fn panels_of_dashboards_show_the_suite_in_prometheus() {
-    let port = unused_port();
+    let port = free_port().unwrap();
     let mut machine = Machine::new();
     let listen = format!("127.0.0.1:{port}");
     let variables = [("DAFNCK_METRICS_LISTEN", &*listen), ("DAFNCK_SLOW_STATEMENT_MILLISECONDS", "1")];

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use testkit::{until, until_ok, unused_port};
+use testkit::{free_port, until, until_ok};
 use tokio::process::{Child, Command};
 
 use super::metrics_at;
@@ -55,7 +55,7 @@ impl Prometheus {
     pub(super) async fn start(suite: u16) -> Self {
         let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/cache");
         let promtool = testkit::promtool(&cache, |step: &str| eprintln!("{step}")).await.unwrap();
-        let (directory, port) = (TempDir::new().unwrap(), unused_port());
+        let (directory, port) = (TempDir::new().unwrap(), free_port().unwrap());
         let config = directory.path().join("prometheus.yml");
         let rules = deploy().join("rules");
         let text = format!(
