@@ -7,7 +7,7 @@ use proto::content::v1::content_edit::Edit;
 use testkit::*;
 use tonic::Status;
 
-use crate::fixtures::{Team, read, team, write};
+use crate::fixtures::{Team, read, team, until_admitted, write};
 
 /// A request for an edit of this version; append and prepend have none.
 pub fn edit(id: &str, base_version: i32, edit: Edit) -> pb::EditDocumentContentRequest {
@@ -215,7 +215,7 @@ async fn sixteen_concurrent_edits_lose_no_text_and_skip_no_version() {
                     _ => line(number, 1, &format!("line {writer} by its writer\n")),
                 };
                 let base = if writer % 2 == 0 { 0 } else { 1 };
-                send(&mia, edit(&id, base, change)).await.unwrap();
+                until_admitted(async || send(&mia, edit(&id, base, change.clone())).await).await;
             }
         }
     }))

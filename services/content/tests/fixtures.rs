@@ -345,6 +345,15 @@ pub fn pass_grace_period(suite: &Suite) {
         .advance(suite.options.own::<StorageOptions>().limits.deleted_file_grace() + TimeDelta::seconds(1));
 }
 
+/// Calls again while the service is overloaded, as its answers ask for.
+pub async fn until_admitted<T>(call: impl AsyncFn() -> Result<T, Status>) -> T {
+    let admitted = async || match call().await {
+        Err(status) if reason_of(&status) == "OVERLOADED" => Err(status),
+        answer => Ok(answer),
+    };
+    testkit::until_ok("admitted", Duration::from_secs(60), admitted).await.unwrap()
+}
+
 /// Waits until something holds, ten seconds at most.
 pub async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
     testkit::until(what, Duration::from_secs(10), holds).await;

@@ -14,7 +14,7 @@ use tonic::Status;
 
 use crate::fixtures::{
     Team, ToTarget, count, download, noise, stored_files, team, to_document, to_project, to_task, until,
-    until_nothing_is_kept,
+    until_nothing_is_kept, wait_for_recorded_deletions,
 };
 
 /// An upload of so many bytes to the project.
@@ -303,6 +303,8 @@ async fn an_upload_to_a_deleted_target_is_refused_and_leaves_no_bytes() {
         expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&refusal));
     }
     assert_eq!(count(&s.suite, "file_attachments").await, 0);
+    // The task's one was created, and deleted when the task was not found any more.
+    wait_for_recorded_deletions(&s.suite).await;
     s.suite.options.clock.advance(TimeDelta::days(3));
     until_nothing_is_kept(&s.suite).await;
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::json::to_struct;
 use testkit::*;
 
-use crate::fixtures::{read, team, update, write};
+use crate::fixtures::{read, team, until_admitted, update, write};
 
 #[tokio::test]
 async fn a_new_content_is_a_new_version() {
@@ -142,11 +142,14 @@ async fn every_malformed_field_is_named() {
 async fn sixteen_concurrent_updates_create_sixteen_versions() {
     let s = team().await;
     let document = s.mia.document(&s.project, "plan", "start").await;
-    let written = join_all((0..16).map(|writer| {
-        let (mia, id) = (s.mia.clone(), document.id.clone());
-        async move { write(&mia, &id, &format!("by writer {writer}"), "").await.unwrap() }
-    }))
-    .await;
+    let written =
+        join_all((0..16).map(|writer| {
+            let (mia, id) = (s.mia.clone(), document.id.clone());
+            async move {
+                until_admitted(async || write(&mia, &id, &format!("by writer {writer}"), "").await).await
+            }
+        }))
+        .await;
 
     let mut numbers: Vec<i32> = written.iter().map(|document| document.version).collect();
     numbers.sort_unstable();
