@@ -166,6 +166,8 @@ CREATE TABLE comments (
     author_id UUID NOT NULL,
     content TEXT NOT NULL,
     mentioned_user_ids UUID[] DEFAULT '{}' NOT NULL,
+    -- Of the entity. An attachment that is deleted later is left out when they are read.
+    attachment_ids UUID[] DEFAULT '{}' NOT NULL CONSTRAINT chk_comment_attachments CHECK (cardinality(attachment_ids) <= 20),
     -- Number of the content; 0 of a deleted comment.
     version INTEGER DEFAULT 1 NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -546,6 +548,7 @@ BEGIN
     IF NEW.deleted_at IS NOT NULL THEN
         NEW.content := '';
         NEW.mentioned_user_ids := '{}';
+        NEW.attachment_ids := '{}';
         NEW.version := 0;
         NEW.anchor_version := NULL;
         NEW.anchor_start := NULL;
@@ -1235,7 +1238,7 @@ GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status
 GRANT SELECT, INSERT, UPDATE, DELETE ON documents TO content_service;
 GRANT SELECT, INSERT, UPDATE (filename, metadata), DELETE ON file_attachments TO content_service;
 GRANT SELECT, INSERT ON document_versions, uploads TO content_service;
-GRANT SELECT, INSERT, UPDATE (content, mentioned_user_ids, resolved_at, resolver_id, deleted_at) ON comments
+GRANT SELECT, INSERT, UPDATE (content, mentioned_user_ids, attachment_ids, resolved_at, resolver_id, deleted_at) ON comments
     TO content_service;
 GRANT SELECT ON comment_versions TO content_service;
 GRANT SELECT, INSERT, DELETE ON comment_reactions TO content_service;

@@ -80,6 +80,7 @@ diesel::table! {
         author_id -> Uuid,
         content -> Text,
         mentioned_user_ids -> Array<Uuid>,
+        attachment_ids -> Array<Uuid>,
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,

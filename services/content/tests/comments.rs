@@ -8,8 +8,8 @@ use proto::task::v1::DeleteTaskRequest;
 use testkit::*;
 
 use crate::fixtures::{
-    Team, ToTarget, comment, count, create_comment, delete_comment, deny, edit_comment, list_comments, react,
-    read_comment, reply, team, to_document, to_project, to_task, until,
+    Team, ToTarget, comment, count, create_comment, delete_comment, deny, edit_comment, header,
+    list_comments, react, read_comment, reply, team, to_document, to_project, to_task, until, upload,
 };
 
 const NOT_FOUND: &str = "NOT_FOUND RESOURCE_NOT_FOUND";
@@ -196,6 +196,50 @@ async fn mentions_are_users_who_can_read_the_project() {
         made.mentioned_user_ids == ids(&[&s.sam])
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_comment_names_attachments_of_its_target() {
+    let s = team().await;
+    let task = s.mia.task(&s.project, "fly").await.id;
+    let file = async |target| {
+        let header = pb::UploadHeader { target, ..header(&s.project) };
+        upload(&s.mia, header, b"abc", 3).await.unwrap().id
+    };
+    let (one, two) = (file(to_task(&task)).await, file(to_task(&task)).await);
+    let elsewhere = file(to_project(&s.project.id)).await;
+    let with = |ids: &[&String]| pb::Comment {
+        target: to_task(&task),
+        content: "see the files".to_owned(),
+        attachment_ids: ids.iter().map(|id| (*id).clone()).collect(),
+        ..Default::default()
+    };
+    for refused in [vec![&elsewhere], vec![&one, &s.project.id], vec![&task; 21]] {
+        let refusal = create_comment(&s.mia, with(&refused)).await.unwrap_err();
+        assert_eq!(violations(&refusal), ["comment.attachment_ids"]);
+    }
+    let made = create_comment(&s.mia, with(&[&two, &one, &two])).await.unwrap();
+    assert_eq!(made.attachment_ids, [two.clone(), one.clone()]);
+    let answer = pb::Comment { target: None, parent_id: made.id.clone(), ..with(&[&one]) };
+    assert_eq!(create_comment(&s.mia, answer).await.unwrap().attachment_ids, vec![one.clone()]);
+
+    let change = |comment, path: &str| pb::UpdateCommentRequest {
+        comment: Some(comment),
+        update_mask: Some(prost_types::FieldMask { paths: vec![path.to_owned()] }),
+    };
+    let only_one = pb::Comment { id: made.id.clone(), ..with(&[&one]) };
+    let changed = change(only_one, "attachment_ids");
+    let changed = s.mia.comments().update_comment(changed).await.unwrap().into_inner();
+    assert_eq!((changed.attachment_ids, changed.version), (vec![one.clone()], 1));
+    let edited = edit_comment(&s.mia, &made.id, "read it", "").await.unwrap();
+    assert_eq!((edited.attachment_ids, edited.version), (vec![one.clone()], 2));
+    deny(&s, &s.mia, Permission::AttachmentRead).await;
+    until("denied", async || create_comment(&s.mia, with(&[&one])).await.is_err()).await;
+    assert_eq!(summary(&create_comment(&s.mia, with(&[&one])).await.unwrap_err()), DENIED);
+
+    let request = pb::DeleteAttachmentRequest { attachment_id: one, ..Default::default() };
+    s.olga.attachments().delete_attachment(request).await.unwrap();
+    assert!(read_comment(&s.gus, &made.id).await.unwrap().attachment_ids.is_empty());
 }
 
 #[tokio::test]

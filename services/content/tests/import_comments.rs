@@ -4,9 +4,10 @@ use futures::stream;
 use prost_types::Timestamp;
 use proto::common::ImportOutcome::{self, Created, Refused, Unchanged};
 use proto::content::admin::v1 as pb;
+use proto::content::v1::UploadHeader;
 use testkit::*;
 
-use crate::fixtures::{Team, read_comment, team, to_document, to_project, to_task};
+use crate::fixtures::{Team, header, read_comment, team, to_document, to_project, to_task, upload};
 use crate::import_documents::imports;
 
 fn at(seconds: i64) -> Option<Timestamp> {
@@ -35,9 +36,12 @@ async fn import(s: &Team, comments: Vec<pb::ImportedComment>) -> Vec<(u64, Impor
 async fn imported_comments_keep_their_dates_versions_and_reactions() {
     let s = team().await;
     let task = s.mia.task(&s.project, "fly").await.id;
+    let header = UploadHeader { target: to_task(&task), ..header(&s.project) };
+    let file = upload(&s.mia, header, b"abc", 3).await.unwrap().id;
     let whole = pb::ImportedComment {
         target: to_task(&task),
         mentioned_user_ids: vec![s.olga.id.to_string()],
+        attachment_ids: vec![file.clone(), new_id()],
         created_at: at(1_000),
         updated_at: at(4_000),
         edited_at: at(2_000),
@@ -75,6 +79,7 @@ async fn imported_comments_keep_their_dates_versions_and_reactions() {
         (stored.resolver_id, stored.mentioned_user_ids),
         (s.olga.id.to_string(), whole.mentioned_user_ids.clone())
     );
+    assert_eq!(stored.attachment_ids, [file], "those that are there");
     assert_eq!(
         (stored.reactions[0].emoji.as_str(), stored.reactions[0].count, stored.reactions[0].own),
         ("👍", 1, true)

@@ -23,8 +23,16 @@ use crate::targets::{ContentTarget, EntityType};
 const COMMENTS: &str = "comments";
 const REACTIONS: &str = "comment_reactions";
 /// Columns that are fields of the API. A change of others is no event.
-const FIELDS: [&str; 7] =
-    ["mentioned_user_ids", "version", "updated_at", "edited_at", "resolved_at", "resolver_id", "deleted_at"];
+const FIELDS: [&str; 8] = [
+    "mentioned_user_ids",
+    "attachment_ids",
+    "version",
+    "updated_at",
+    "edited_at",
+    "resolved_at",
+    "resolver_id",
+    "deleted_at",
+];
 
 /// Which changes to return. Empty fields do not filter; all others must match.
 #[derive(Clone, Debug, Default)]

@@ -36,6 +36,8 @@ pub const MAX_EMOJI: usize = 20;
 pub const MAX_REACTIONS: usize = 1_000;
 /// Longest quote of an anchor, in characters.
 pub const MAX_QUOTE_CHARS: usize = 1_000;
+/// Most attachments of a comment.
+pub const MAX_ATTACHMENTS: usize = 20;
 /// Longest emoji, in characters.
 pub const MAX_EMOJI_CHARS: usize = 16;
 
@@ -62,6 +64,8 @@ pub struct Comment {
     pub content: String,
     #[diesel(sql_type = Array<SqlUuid>)]
     pub mentioned_user_ids: Vec<Uuid>,
+    #[diesel(sql_type = Array<SqlUuid>)]
+    pub attachment_ids: Vec<Uuid>,
     /// Number of the content, from 1; 0 if the comment is deleted.
     #[diesel(sql_type = Integer)]
     pub version: i32,

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::constraints::CONSTRAINTS;
 use crate::query_builder::{QueryBuilder, non_empty};
+use crate::schema::file_attachments;
 use crate::targets::ContentTarget;
 use crate::targets::access::lock_target;
 use crate::versions;
@@ -27,6 +28,9 @@ const MAX_NAMED_USERS: usize = 10;
 pub(super) fn columns() -> String {
     format!(
         "c.id, c.project_id, c.entity_type, c.entity_id, c.parent_id, c.author_id, c.content, c.mentioned_user_ids, \
+         ARRAY(SELECT f.id FROM unnest(c.attachment_ids) WITH ORDINALITY a (id, place) \
+               JOIN content.file_attachments f ON f.id = a.id \
+                   AND f.entity_type = c.entity_type AND f.entity_id = c.entity_id ORDER BY a.place) AS attachment_ids, \
          c.version, c.created_at, c.updated_at, c.edited_at, c.resolved_at, c.resolver_id, c.deleted_at, \
          c.anchor_version, c.anchor_start, c.anchor_end, c.anchor_quote, c.anchor_outdated, c.xmin, \
          (SELECT count(*)::integer FROM content.comments r WHERE r.parent_id = c.id AND r.deleted_at IS NULL) \
@@ -83,6 +87,7 @@ pub(super) struct NewComment {
     pub content: String,
     /// Active users; those who may not read the project are left out.
     pub mentioned: Vec<Uuid>,
+    pub attachment_ids: Vec<Uuid>,
     pub anchor: AnchorColumns,
 }
 
@@ -128,13 +133,34 @@ pub(super) async fn find_anchor(
     })
 }
 
+/// Fails with `INVALID_ARGUMENT` unless all of these are attachments of the target.
+pub(super) async fn require_attachments(
+    mut conn: &AsyncPgConnection,
+    target: ContentTarget,
+    ids: &[Uuid],
+) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let found = file_attachments::table
+        .filter(file_attachments::id.eq_any(ids))
+        .filter(file_attachments::entity_type.eq(target.entity_type))
+        .filter(file_attachments::entity_id.eq(target.id))
+        .select(file_attachments::id);
+    let found: Vec<Uuid> = found.load(&mut conn).await?;
+    if ids.iter().all(|id| found.contains(id)) {
+        return Ok(());
+    }
+    Err(Error::invalid("comment.attachment_ids", "must be attachments of what is commented"))
+}
+
 /// Inserts a comment of the caller's, and commits.
 pub(super) async fn insert(tx: Transaction, access: &ProjectAccess, new: &NewComment) -> Result<Comment> {
     let query = sql_query(format!(
         "INSERT INTO content.comments AS c \
              (id, project_id, entity_type, entity_id, parent_id, author_id, content, mentioned_user_ids, \
-              anchor_version, anchor_start, anchor_end, anchor_quote) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, content.readers_among($2, $8), $9, $10, $11, $12) RETURNING {}",
+              anchor_version, anchor_start, anchor_end, anchor_quote, attachment_ids) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, content.readers_among($2, $8), $9, $10, $11, $12, $13) RETURNING {}",
         columns()
     ))
     .bind::<SqlUuid, _>(new.id)
@@ -148,7 +174,8 @@ pub(super) async fn insert(tx: Transaction, access: &ProjectAccess, new: &NewCom
     .bind::<Nullable<Integer>, _>(new.anchor.anchor_version)
     .bind::<Nullable<Integer>, _>(new.anchor.anchor_start)
     .bind::<Nullable<Integer>, _>(new.anchor.anchor_end)
-    .bind::<Nullable<Text>, _>(&new.anchor.anchor_quote);
+    .bind::<Nullable<Text>, _>(&new.anchor.anchor_quote)
+    .bind::<Array<SqlUuid>, _>(&new.attachment_ids);
     let rows: Vec<Comment> = tx.commit_with(query).await.map_err(explain(CONSTRAINTS))?;
     rows.into_iter().next().ok_or_else(|| Error::internal("an inserted comment was not returned"))
 }
@@ -226,22 +253,25 @@ pub(super) async fn list_versions(
     Ok(PreparedQuery(query).load(&mut conn).await?)
 }
 
-/// Replaces the content of a locked comment, and commits. The users are as in [`NewComment::mentioned`].
+/// Replaces what is given of a locked comment, and commits. The users are as in [`NewComment::mentioned`].
 pub(super) async fn update(
     tx: Transaction,
     _: &ProjectAccess,
     id: Uuid,
-    content: &str,
-    mentioned: &[Uuid],
+    (content, mentioned): (Option<&str>, &[Uuid]),
+    attachment_ids: Option<&[Uuid]>,
 ) -> Result<Comment> {
     let query = sql_query(format!(
-        "UPDATE content.comments c \
-         SET content = $2, mentioned_user_ids = content.readers_among(c.project_id, $3) WHERE c.id = $1 RETURNING {}",
+        "UPDATE content.comments c SET content = coalesce($2, c.content), \
+             mentioned_user_ids = CASE WHEN $2 IS NULL THEN c.mentioned_user_ids \
+                 ELSE content.readers_among(c.project_id, $3) END, \
+             attachment_ids = coalesce($4, c.attachment_ids) WHERE c.id = $1 RETURNING {}",
         columns()
     ))
     .bind::<SqlUuid, _>(id)
-    .bind::<Text, _>(content)
-    .bind::<Array<SqlUuid>, _>(mentioned);
+    .bind::<Nullable<Text>, _>(content)
+    .bind::<Array<SqlUuid>, _>(mentioned)
+    .bind::<Nullable<Array<SqlUuid>>, _>(attachment_ids);
     commit(tx, id, query).await
 }
 

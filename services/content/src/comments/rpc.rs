@@ -3,7 +3,7 @@
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use proto::content::v1 as pb;
-use shared::access::Permission::{CommentDelete, CommentRead, CommentWrite};
+use shared::access::Permission::{AttachmentRead, CommentDelete, CommentRead, CommentWrite};
 use shared::access::{AccessTarget, AuthorizedTransaction, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
@@ -31,9 +31,22 @@ use crate::versions::AfterVersion;
 
 type RpcResult<T> = Result<Response<T>, Status>;
 
+/// Fails unless the caller may read these attachments and they are of this target.
+async fn require_attachments(
+    tx: &Transaction,
+    access: &ProjectAccess,
+    target: ContentTarget,
+    ids: &[Uuid],
+) -> Result<()> {
+    if !ids.is_empty() {
+        access.require(AttachmentRead)?;
+    }
+    queries::require_attachments(tx, target, ids).await
+}
+
 impl ContentHandler {
     async fn insert_comment(&self, caller: &Caller, input: CreateCommentInput) -> Result<Comment> {
-        let CreateCommentInput { key, id, place, anchor, content } = input;
+        let CreateCommentInput { key, id, place, anchor, content, attachment_ids } = input;
         let user_id = caller.user()?.user_id;
         let access_target = match place {
             CommentParent::Target(target) => access_target_of(&self.context, target).await?,
@@ -64,7 +77,8 @@ impl ContentHandler {
             CommentParent::Comment(parent) => Some(parent),
         };
         let target = ContentTarget { entity_type, id: entity_id };
-        let new = NewComment { id, target, parent_id, content, mentioned, anchor };
+        require_attachments(&tx, &access, target, &attachment_ids).await?;
+        let new = NewComment { id, target, parent_id, content, mentioned, attachment_ids, anchor };
         let comment = queries::insert(tx, &access, &new).await?;
         self.context.signal.announce();
         if parent_id.is_none() {
@@ -110,7 +124,7 @@ impl ContentHandler {
     }
 
     async fn change_comment(&self, caller: &Caller, input: UpdateCommentInput) -> Result<Comment> {
-        let UpdateCommentInput { id, etag, content } = input;
+        let UpdateCommentInput { id, etag, content, attachment_ids } = input;
         let mentioned = match &content {
             Some(content) => mentions::resolve(&self.context, content).await?,
             None => Vec::new(),
@@ -119,9 +133,17 @@ impl ContentHandler {
         comment.require_author(&access)?;
         comment.require_present()?;
         etag::check(&etag, comment.row_version)?;
-        let Some(content) = content.filter(|content| *content != comment.content) else { return Ok(comment) };
-        comment.require_further_version()?;
-        queries::update(tx, &access, id, &content, &mentioned).await
+        let content = content.filter(|content| *content != comment.content);
+        let attachment_ids = attachment_ids.filter(|ids| *ids != comment.attachment_ids);
+        if content.is_some() {
+            comment.require_further_version()?;
+        }
+        match &attachment_ids {
+            Some(ids) => require_attachments(&tx, &access, comment.target(), ids).await?,
+            None if content.is_none() => return Ok(comment),
+            None => {}
+        }
+        queries::update(tx, &access, id, (content.as_deref(), &mentioned), attachment_ids.as_deref()).await
     }
 
     /// Resolves a thread or opens it again. One that is so already stays as it is, so that a retry is safe.

@@ -1,5 +1,7 @@
 //! Conversion of comments.
 
+use std::collections::HashSet;
+
 use proto::content::v1 as pb;
 use shared::error::{Error, Result};
 use shared::etag;
@@ -12,8 +14,8 @@ use uuid::Uuid;
 use super::mentions::{self, MAX_MENTIONS};
 use super::search::{CommentMatch, SearchCommentsInput};
 use super::{
-    Anchor, AnchorColumns, Comment, CommentFilter, CommentParent, CommentVersion, MAX_CONTENT_BYTES,
-    MAX_EMOJI_CHARS, ReactionCount, emoji,
+    Anchor, AnchorColumns, Comment, CommentFilter, CommentParent, CommentVersion, MAX_ATTACHMENTS,
+    MAX_CONTENT_BYTES, MAX_EMOJI_CHARS, ReactionCount, emoji,
 };
 use crate::search::MAX_QUERY_CHARS;
 use crate::targets::wire::{target, target_at};
@@ -26,6 +28,14 @@ pub(crate) fn content(v: &mut Violations, field: &str, value: String) -> String 
     let value = v.body(field, value, MAX_CONTENT_BYTES);
     v.require(mentions::names(&value).len() <= MAX_MENTIONS, field, "must mention at most 50 names");
     value
+}
+
+/// Reads the ids of attachments; one that occurs twice counts once.
+pub(crate) fn attachment_ids(v: &mut Violations, given: &[String]) -> Vec<Uuid> {
+    let mut ids = v.uuids("attachment_ids", given, MAX_ATTACHMENTS);
+    let mut seen = HashSet::new();
+    ids.retain(|id| seen.insert(*id));
+    ids
 }
 
 /// Reads an emoji in the form that Unicode recommends.
@@ -49,6 +59,7 @@ pub(super) struct CreateCommentInput {
     pub place: CommentParent,
     pub anchor: Option<Anchor>,
     pub content: String,
+    pub attachment_ids: Vec<Uuid>,
 }
 
 /// Reads the field `anchor`, without what the service adds.
@@ -84,9 +95,10 @@ impl TryFrom<pb::CreateCommentRequest> for CreateCommentInput {
         v.require(comment.anchor.is_none() || is_on_document, "anchor", "must be in a document");
         let anchor = comment.anchor.map(|given| anchor(&mut v, &given));
         let content = content(&mut v, "content", comment.content);
+        let attachment_ids = attachment_ids(&mut v, &comment.attachment_ids);
         outer.absorb(v);
         outer.finish()?;
-        Ok(Self { key, id, place, anchor, content })
+        Ok(Self { key, id, place, anchor, content, attachment_ids })
     }
 }
 
@@ -95,13 +107,14 @@ pub(super) struct UpdateCommentInput {
     pub id: Uuid,
     pub etag: String,
     pub content: Option<String>,
+    pub attachment_ids: Option<Vec<Uuid>>,
 }
 
 impl TryFrom<pb::UpdateCommentRequest> for UpdateCommentInput {
     type Error = Error;
 
     fn try_from(request: pb::UpdateCommentRequest) -> Result<Self> {
-        const CHANGEABLE: &[&str] = &["content"];
+        const CHANGEABLE: &[&str] = &["content", "attachment_ids"];
         let mut v = Violations::within("comment.");
         let comment = v.message("comment", request.comment);
         let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
@@ -114,8 +127,10 @@ impl TryFrom<pb::UpdateCommentRequest> for UpdateCommentInput {
             anchor(&mut v, given);
         }
         let content = mask.pick("content", comment.content, |text| content(&mut v, "content", text));
+        let attachment_ids =
+            mask.pick("attachment_ids", comment.attachment_ids, |ids| attachment_ids(&mut v, &ids));
         v.finish()?;
-        Ok(Self { id, etag: comment.etag, content })
+        Ok(Self { id, etag: comment.etag, content, attachment_ids })
     }
 }
 
@@ -223,6 +238,7 @@ impl From<Comment> for pb::Comment {
             author_id: comment.author_id.to_string(),
             content: comment.content,
             mentioned_user_ids: comment.mentioned_user_ids.iter().map(Uuid::to_string).collect(),
+            attachment_ids: comment.attachment_ids.iter().map(Uuid::to_string).collect(),
             version: comment.version,
             reply_count: comment.reply_count,
             reactions: comment.reactions.0.into_iter().map(Into::into).collect(),

@@ -48,7 +48,8 @@ pub(super) fn attachment_ids_with_sizes(projects: &[Uuid]) -> String {
 
 pub(super) fn comment_ids_with_sizes(projects: &[Uuid]) -> String {
     format!(
-        "SELECT c.id, (1000 + octet_length(c.content) + octet_length(coalesce(c.anchor_quote, '')) + 50 * cardinality(c.mentioned_user_ids) \
+        "SELECT c.id, (1000 + octet_length(c.content) + octet_length(coalesce(c.anchor_quote, '')) + \
+             50 * cardinality(c.mentioned_user_ids) + 50 * cardinality(c.attachment_ids) \
              + (SELECT coalesce(sum(100 + octet_length(v.content)), 0) FROM content.comment_versions v \
                 WHERE v.comment_id = c.id) \
              + (SELECT 150 * count(*) FROM content.comment_reactions r WHERE r.comment_id = c.id))::bigint AS size \
@@ -101,6 +102,7 @@ pub(super) struct CommentRow {
     pub(super) author_id: Uuid,
     pub(super) content: String,
     pub(super) mentioned_user_ids: Vec<Uuid>,
+    pub(super) attachment_ids: Vec<Uuid>,
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
     pub(super) edited_at: DateTime<Utc>,

@@ -86,6 +86,7 @@ impl From<WholeComment> for pb::ExportedComment {
             author_id: comment.author_id.to_string(),
             content: comment.content,
             mentioned_user_ids: comment.mentioned_user_ids.iter().map(Uuid::to_string).collect(),
+            attachment_ids: comment.attachment_ids.iter().map(Uuid::to_string).collect(),
             created_at: Some(to_timestamp(comment.created_at)),
             updated_at: Some(to_timestamp(comment.updated_at)),
             edited_at: Some(to_timestamp(comment.edited_at)),

@@ -16,7 +16,7 @@ use super::ImportItem;
 use crate::attachments::AttachmentInput;
 use crate::attachments::wire::{filename, sha256};
 use crate::comments::mentions::MAX_MENTIONS;
-use crate::comments::wire::{anchor, content as comment_content, read_emoji};
+use crate::comments::wire::{anchor, attachment_ids, content as comment_content, read_emoji};
 use crate::comments::{Anchor, AnchorColumns, MAX_EMOJI, MAX_QUOTE_CHARS, MAX_REACTIONS, MAX_VERSIONS};
 use crate::documents::wire::{change_summary, content, content_type};
 use crate::documents::{MAX_TITLE_CHARS, NewDocument};
@@ -121,6 +121,7 @@ pub(super) struct NewComment {
     pub(super) author_id: Uuid,
     pub(super) content: String,
     pub(super) mentioned_user_ids: Vec<Uuid>,
+    pub(super) attachment_ids: Vec<Uuid>,
     pub(super) version: i32,
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
@@ -213,6 +214,7 @@ fn validate_comment(given: pb::ImportedComment) -> ImportItem<CommentImport> {
     let is_deleted = deleted_at.is_some();
     let content = if is_deleted { given.content } else { comment_content(&mut v, "content", given.content) };
     let mentioned = v.uuids("mentioned_user_ids", &given.mentioned_user_ids, MAX_MENTIONS);
+    let attachment_ids = attachment_ids(&mut v, &given.attachment_ids);
     let versions = comment_versions(&mut v, id, given.versions, created_at);
     let reactions = reactions(&mut v, given.reactions, created_at);
     let anchor = anchor_columns(&mut v, given.anchor);
@@ -221,6 +223,7 @@ fn validate_comment(given: pb::ImportedComment) -> ImportItem<CommentImport> {
     let is_empty = !is_anchored
         && content.is_empty()
         && mentioned.is_empty()
+        && attachment_ids.is_empty()
         && versions.is_empty()
         && reactions.is_empty();
     v.require(!is_deleted || is_empty, "deleted_at", "a deleted comment has nothing that was written");
@@ -242,6 +245,7 @@ fn validate_comment(given: pb::ImportedComment) -> ImportItem<CommentImport> {
         author_id: v.uuid("author_id", &given.author_id),
         content,
         mentioned_user_ids: mentioned,
+        attachment_ids,
         version: if is_deleted { 0 } else { next_number(versions.len()) },
         created_at,
         updated_at: v.optional_time("updated_at", given.updated_at).unwrap_or(created_at),
