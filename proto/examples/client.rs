@@ -61,7 +61,8 @@ fn with_deadline<T>(message: T) -> Request<T> {
 
 async fn sign_in(channel: Channel, login: &str, password: &str) -> Result<SessionTokens, Box<dyn Error>> {
     let mut auth = AuthServiceClient::new(channel);
-    let request = LoginRequest { login: login.to_owned(), password: password.to_owned() };
+    let (login, password) = (login.to_owned(), password.to_owned());
+    let request = LoginRequest { login, password, ..Default::default() };
     let grant = match auth.login(with_deadline(request)).await?.into_inner().result {
         Some(LoginResult::SessionGrant(grant)) => grant,
         Some(LoginResult::SecondFactorChallenge(challenge)) => {

@@ -562,6 +562,16 @@ AS $$
     RETURNING token_hash
 $$;
 
+-- The hashes of tokens of which copies may outlive them: sessions that were ended before they expired, and API tokens that
+-- were revoked after `since`.
+CREATE FUNCTION revoked_tokens(at timestamptz, since timestamptz) RETURNS SETOF varchar
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = identity, pg_temp
+AS $$
+    SELECT session_token FROM user_sessions WHERE NOT is_active AND expires_at > at
+    UNION ALL
+    SELECT token_hash FROM api_tokens WHERE revoked_at > since
+$$;
+
 -- Codes. Each function handles one code: no role that serves requests reads the table. The account is locked before its
 -- codes, in the same order as by a password change.
 
@@ -913,5 +923,5 @@ GRANT SELECT (user_id, totp_secret, confirmed_at), UPDATE (totp_secret), DELETE 
     TO identity_worker;
 GRANT SELECT (user_id), DELETE ON user_recovery_codes, second_factor_challenges TO identity_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON mail_outbox TO identity_worker;
-GRANT EXECUTE ON FUNCTION append_security_events(jsonb), revoke_api_tokens(uuid),
+GRANT EXECUTE ON FUNCTION append_security_events(jsonb), revoke_api_tokens(uuid), revoked_tokens(timestamptz, timestamptz),
     delete_expired_codes(timestamptz, integer), set_user_status(uuid, user_status), erase_user(uuid) TO identity_worker;

@@ -31,7 +31,8 @@ async fn end_sessions(suite: &Suite) -> String {
 pub async fn another_device(who: &Actor) -> Actor {
     let mut actor = who.clone();
     actor.session_token = None;
-    let request = identity::LoginRequest { login: who.name.clone(), password: who.password.clone() };
+    let (login, password) = (who.name.clone(), who.password.clone());
+    let request = identity::LoginRequest { login, password, ..Default::default() };
     let answer = actor.auth().login(request).await.unwrap().into_inner();
     let Some(login_response::Result::SessionGrant(grant)) = answer.result else { panic!("no session") };
     let tokens = grant.tokens.unwrap();

@@ -16,7 +16,7 @@ use crate::encryption::KeyRing;
 use crate::limits::AttemptLimiter;
 use crate::passwords::Passwords;
 use crate::second_factor::RecoveryKey;
-use crate::sessions::{ApiTokenKey, Revocations, SessionStore, SuccessorKey};
+use crate::sessions::{ApiTokenKey, DeviceTokenKey, Revocations, SessionStore, SuccessorKey};
 use crate::users::User;
 use crate::users::queries::CallerRow;
 use crate::{IdentityOptions, NAME, RegistrationMode, emails, users};
@@ -39,6 +39,7 @@ pub(crate) struct IdentityHandler {
     pub successor_key: SuccessorKey,
     pub recovery_key: RecoveryKey,
     pub api_token_key: ApiTokenKey,
+    pub device_token_key: DeviceTokenKey,
     pub exports: Exports,
 }
 
@@ -60,10 +61,16 @@ impl IdentityHandler {
         let limiter = AttemptLimiter::new(context.redis.clone(), context.clock.clone(), audit);
         let passwords = Passwords::new(&options.passwords)?;
         let codes = Codes::new(&context.options.derivation, context.clock.clone());
+        let device_token_key = DeviceTokenKey::new(&context.options.derivation);
         Ok(Self {
             registration: options.registration,
             keys,
-            verifier: PasswordVerifier::new(context.database.clone(), passwords.clone(), limiter.clone()),
+            verifier: PasswordVerifier::new(
+                &context,
+                passwords.clone(),
+                limiter.clone(),
+                device_token_key.clone(),
+            ),
             passwords,
             limiter,
             outbox: deliver_emails(&context, mail, codes.clone())?,
@@ -75,6 +82,7 @@ impl IdentityHandler {
             successor_key: SuccessorKey::new(&context.options.derivation),
             recovery_key: RecoveryKey::new(&context.options.derivation),
             api_token_key: ApiTokenKey::new(&context.options.derivation),
+            device_token_key,
             exports: Exports::new(&context),
             context,
         })

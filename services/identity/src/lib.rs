@@ -3,7 +3,8 @@
 //! It owns the schema `identity` and promises:
 //! - Names and locations are encrypted before they reach the database, under keys that it never sees.
 //! - A token is shown once and stored as a hash; a password is stored as a hash that no role can read.
-//! - A revoked session stops working at once; while Redis is down, within the life of the services' caches.
+//! - A revoked session stops working at once; while Redis is down, within the life of the services' caches. It stays so when
+//!   Redis loses the revocation.
 //! - Losing all of Redis logs nobody out: PostgreSQL has every session.
 //! - Nobody sees another user's account, profile or sessions, except the few fields that name a user.
 //! - While an account has a second factor, no session of it begins with a password alone.
@@ -11,6 +12,7 @@
 //! Not here: what users may do in projects, which the project service decides.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use proto::common::{self as pb, ServerFeatures, ServerInfo, ServerLimits};
@@ -47,6 +49,8 @@ use sessions::{Revocations, SessionStore};
 
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "identity";
+/// How long the start waits for the announcement of recent revocations.
+const ANNOUNCEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 
 static SCRIPTS: include_dir::Dir<'_> =
     include_dir::include_dir!("$CARGO_MANIFEST_DIR/../../migrations/identity");
@@ -81,11 +85,23 @@ pub async fn start(
     let (revocations, announcer) =
         Revocations::new(sessions.clone(), context.redis.clone(), context.shutdown.clone());
     context.spawn(announcer);
+    announce_recent(&context, revocations.clone()).await;
     spawn_cleanup(&context);
 
     let info = server_info(&options, &mail);
     let handler = IdentityHandler::start(context.clone(), &options, &mail, keys, store, revocations)?;
     Ok(context.into_service(DESCRIPTOR_SET, rpc::routes(&handler), info, sessions))
+}
+
+/// Before this service answers. Without PostgreSQL it starts all the same, and announces them later.
+async fn announce_recent(context: &ServiceContext, revocations: Revocations) {
+    let (worker, clock, shutdown) = (context.worker.clone(), context.clock.clone(), context.shutdown.clone());
+    let mut recent = Box::pin(revocations.announce_recent(worker, clock));
+    if tokio::time::timeout(ANNOUNCEMENT_TIMEOUT, &mut recent).await.is_err() {
+        context.spawn(async move {
+            shutdown.run_until_cancelled(recent).await;
+        });
+    }
 }
 
 /// The limits and features of this service alone.

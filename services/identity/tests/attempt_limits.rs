@@ -8,6 +8,20 @@ use tonic_types::StatusExt as _;
 
 const MAX_FAILURES: usize = 10;
 
+/// Guesses at olga's password until both of her names are locked.
+async fn lock_out(suite: &Suite) {
+    let mut auth = suite.anonymous().auth();
+    for name in ["olga", "olga@example.org"] {
+        for _ in 0..=MAX_FAILURES {
+            auth.login(login(name, "a wrong password")).await.unwrap_err();
+        }
+    }
+}
+
+fn login_from(device_token: &str, name: &str, password: &str) -> pb::LoginRequest {
+    pb::LoginRequest { device_token: device_token.to_owned(), ..login(name, password) }
+}
+
 #[tokio::test]
 async fn an_account_is_locked_after_ten_wrong_passwords() {
     let suite = harness().start().await;
@@ -46,18 +60,76 @@ async fn a_lockout_does_not_tell_that_an_address_and_a_username_are_one_account(
 async fn a_locked_account_can_be_changed_by_its_owner_who_is_signed_in() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let mut auth = suite.anonymous().auth();
-    for name in ["olga", "olga@example.org"] {
-        for _ in 0..=MAX_FAILURES {
-            auth.login(login(name, "a wrong password")).await.unwrap_err();
-        }
-    }
+    lock_out(&suite).await;
     let change = |old: &str| pb::ChangePasswordRequest {
         old_password: old.to_owned(),
         new_password: "battery staple horse".to_owned(),
         ..Default::default()
     };
     olga.account().change_password(change(&olga.password)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_known_device_signs_in_while_its_account_is_locked() {
+    let suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    let mut auth = suite.anonymous().auth();
+    let device_token = auth.login(login("olga", &olga.password)).await.unwrap().grant().device_token;
+    lock_out(&suite).await;
+    for name in ["olga", "olga@example.org"] {
+        let unknown = auth.login(login(name, &olga.password)).await;
+        assert_eq!(refusal(unknown), "RESOURCE_EXHAUSTED RATE_LIMITED");
+
+        let known = auth.login(login_from(&device_token, name, &olga.password)).await.unwrap().grant();
+
+        assert_eq!(known.user.unwrap().id, olga.id.to_string());
+    }
+    let stranger = auth.login(login("olga", &olga.password)).await;
+    assert_eq!(refusal(stranger), "RESOURCE_EXHAUSTED RATE_LIMITED");
+}
+
+#[tokio::test]
+async fn a_device_stays_known_after_its_session_is_refreshed_and_ended() {
+    let suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    let mut auth = suite.anonymous().auth();
+    let grant = auth.login(login("olga", &olga.password)).await.unwrap().grant();
+    let refresh_token = grant.tokens.unwrap().refresh_token;
+    let refreshed = auth.refresh_session(pb::RefreshSessionRequest { refresh_token }).await.unwrap();
+    let refreshed = refreshed.into_inner();
+    assert_eq!(refreshed.device_token, grant.device_token);
+    with_tokens(&olga, &refreshed).auth().logout(pb::LogoutRequest {}).await.unwrap();
+    lock_out(&suite).await;
+
+    auth.login(login_from(&grant.device_token, "olga", &olga.password)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_known_device_has_ten_guesses_and_the_password_is_still_needed() {
+    let suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    let mut auth = suite.anonymous().auth();
+    let device_token = auth.login(login("olga", &olga.password)).await.unwrap().grant().device_token;
+    for _ in 0..MAX_FAILURES {
+        let guess = auth.login(login_from(&device_token, "olga", "a wrong password")).await;
+        assert_eq!(refusal(guess), "UNAUTHENTICATED INVALID_CREDENTIALS");
+    }
+    let guess = auth.login(login_from(&device_token, "olga@example.org", &olga.password)).await;
+    assert_eq!(refusal(guess), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    auth.login(login("olga", &olga.password)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_device_token_of_another_user_unlocks_nothing() {
+    let suite = harness().start().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let mut auth = suite.anonymous().auth();
+    let device_token = auth.login(login("gus", &gus.password)).await.unwrap().grant().device_token;
+    lock_out(&suite).await;
+
+    let answer = auth.login(login_from(&device_token, "olga", &olga.password)).await;
+
+    assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
 }
 
 #[tokio::test]
@@ -148,11 +220,7 @@ async fn a_new_password_by_code_ends_the_lockouts_of_the_account() {
     let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     let mut auth = suite.anonymous().auth();
-    for name in ["olga", "olga@example.org"] {
-        for _ in 0..=MAX_FAILURES {
-            auth.login(login(name, "a wrong password")).await.unwrap_err();
-        }
-    }
+    lock_out(&suite).await;
     let code = backend(&suite).create_password_reset_code(returned_reset("olga@example.org")).await;
     let reset = pb::ResetPasswordRequest {
         code: code.unwrap().into_inner().code.unwrap(),

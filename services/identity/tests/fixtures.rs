@@ -35,7 +35,7 @@ pub fn refusal<T: std::fmt::Debug>(answer: Result<Response<T>, Status>) -> Strin
 }
 
 pub fn login(login: &str, password: &str) -> pb::LoginRequest {
-    pb::LoginRequest { login: login.to_owned(), password: password.to_owned() }
+    pb::LoginRequest { login: login.to_owned(), password: password.to_owned(), ..Default::default() }
 }
 
 /// The result of a login.

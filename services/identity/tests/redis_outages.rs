@@ -7,6 +7,7 @@ use prost_types::FieldMask;
 use proto::identity::admin::v1 as admin;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as pb;
+use proto::project::v1::ListProjectsRequest;
 use shared::siblings::Sibling;
 use testkit::*;
 
@@ -91,6 +92,45 @@ async fn what_is_revoked_while_redis_is_read_only_ends_at_once_here_and_soon_els
         assert_eq!(summary(&call_every_service(actor).await.unwrap_err()), OVER);
     }
     call_every_service(&olga).await.unwrap();
+}
+
+/// The sessions that Redis holds, under their keys.
+async fn copies(suite: &Suite) -> Vec<(String, String)> {
+    let redis = suite.redis();
+    let keys: Vec<String> = redis.query(&redis::Cmd::keys(redis.key("{session:*}"))).await.unwrap();
+    let values: Vec<Option<String>> = redis.query(&redis::Cmd::mget(&keys)).await.unwrap();
+    keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
+/// Redis lost its last writes, with the process that made them.
+#[tokio::test]
+async fn what_is_revoked_stays_so_after_a_restart_when_redis_has_lost_the_revocations() {
+    let mut suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    let phone = log_in_again(&olga).await;
+    let (program, token) = api_client(&olga, &["account:read", "projects:read"]).await;
+    for actor in [&olga, &phone, &program] {
+        call_every_service(actor).await.unwrap();
+    }
+    until("Redis has three copies", TIMEOUT, async || copies(&suite).await.len() == 3).await;
+    let before = copies(&suite).await;
+    let request = pb::RevokeSessionRequest { session_id: session_of(&phone).await.id };
+    olga.account().revoke_session(request).await.unwrap();
+    let request = pb::RevokeApiTokenRequest { api_token_id: token.id };
+    olga.account().revoke_api_token(request).await.unwrap();
+    suite.stop().await;
+    for (key, copy) in before {
+        suite.redis().query::<()>(&redis::Cmd::set_ex(key, copy, 300)).await.unwrap();
+    }
+
+    suite.restart().await;
+
+    for actor in [&phone, &program].map(|actor| actor.after_restart(&suite)) {
+        let projects = actor.projects().list_projects(ListProjectsRequest::default()).await;
+        assert_eq!(refusal(projects), OVER);
+        assert_eq!(refusal(actor.auth().who_am_i(pb::WhoAmIRequest {}).await), OVER);
+    }
+    call_every_service(&olga.after_restart(&suite)).await.unwrap();
 }
 
 #[tokio::test]

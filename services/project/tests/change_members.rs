@@ -1,7 +1,9 @@
 use crate::calls::*;
 use crate::harness::harness;
 use proto::common::Permission;
-use proto::project::v1::{Member, Project, ProjectRole, RemoveMemberRequest, UpdateMemberRequest};
+use proto::project::v1::{
+    AddMemberRequest, Member, Project, ProjectRole, RemoveMemberRequest, UpdateMemberRequest,
+};
 use testkit::*;
 
 /// A project with its owner, two admins and a viewer.
@@ -135,6 +137,29 @@ async fn update_and_remove_require_every_permission_of_the_member() {
         assert_eq!(summary(&refusal), "PERMISSION_DENIED PERMISSION_MISSING");
     }
     remove(&ada, &project, &vera).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_admin_who_may_not_read_members_gets_none_as_an_answer() {
+    let Team { olga, ada, vera, project, suite, .. } = team().await;
+    let [gus] = suite.guests(["gus"]).await;
+    let member = |who: &Actor| Member {
+        project_id: project.id.clone(),
+        user_id: who.id.to_string(),
+        role: VIEWER,
+        ..Member::default()
+    };
+    let add = AddMemberRequest { request_id: new_id(), member: Some(member(&gus)) };
+    ada.members().add_member(add.clone()).await.unwrap();
+    let denied = Member { denied_permissions: vec![Permission::MemberRead.into()], ..member(&ada) };
+    update_member(&olga, denied, &["denied_permissions"]).await.unwrap();
+
+    let retry = ada.members().add_member(add).await.unwrap_err();
+    let update = update_member(&ada, Member { role: 0, ..member(&vera) }, &[]).await.unwrap_err();
+
+    for refusal in [retry, update] {
+        assert_eq!(summary(&refusal), "PERMISSION_DENIED PERMISSION_MISSING");
+    }
 }
 
 #[tokio::test]

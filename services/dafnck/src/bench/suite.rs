@@ -226,8 +226,8 @@ impl BenchSuite {
             password: Uuid::new_v4().to_string(),
             ..Default::default()
         };
-        let login =
-            identity::LoginRequest { login: request.username.clone(), password: request.password.clone() };
+        let (login, password) = (request.username.clone(), request.password.clone());
+        let login = identity::LoginRequest { login, password, ..Default::default() };
         let answer = AuthServiceClient::new(self.services.identity.next()).register(request).await?;
         let Some(LoginResult::SessionGrant(grant)) = answer.into_inner().result else {
             anyhow::bail!("a new account has no session")

@@ -173,7 +173,8 @@ fn call<M: Message>(path: &str, messages: impl IntoIterator<Item = M>) -> Value 
 /// The calls of the page.
 fn calls(api: &str, user: &Actor, project: &Project) -> Value {
     let project_id = &project.id;
-    let login = LoginRequest { login: user.name.clone(), password: user.password.clone() };
+    let (login, password) = (user.name.clone(), user.password.clone());
+    let login = LoginRequest { login, password, ..Default::default() };
     let filter = pb::TaskFilter { project_ids: vec![project_id.clone()], ..Default::default() };
     let list = pb::ListTasksRequest { filter: Some(filter), ..Default::default() };
     let watch = pb::WatchTasksRequest { project_id: project_id.clone(), ..Default::default() };

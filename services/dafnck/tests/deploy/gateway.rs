@@ -143,8 +143,8 @@ async fn calls_streams_and_errors_pass_the_proxy() {
 async fn the_services_see_the_address_of_the_client_and_not_what_it_says() {
     let proxied = ProxiedSuite::start(None).await;
     let olga = proxied.user("olga").await;
-    let mut request =
-        tonic::Request::new(LoginRequest { login: olga.name.clone(), password: olga.password.clone() });
+    let (login, password) = (olga.name.clone(), olga.password.clone());
+    let mut request = tonic::Request::new(LoginRequest { login, password, ..Default::default() });
     request.metadata_mut().insert("x-forwarded-for", "198.51.100.1".parse().unwrap());
     olga.auth().login(request).await.unwrap();
     let listed = olga.account().list_sessions(ListSessionsRequest::default()).await.unwrap();

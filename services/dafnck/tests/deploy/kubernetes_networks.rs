@@ -161,3 +161,14 @@ async fn nothing_passes_unless_somebody_named_it() {
     }
     assert!(!network.permits(&named("maintain"), &named("redis"), 6379));
 }
+
+/// A client in such a network could give any address as its own.
+#[tokio::test]
+async fn no_network_larger_than_that_of_the_pods_is_trusted_as_a_proxy() {
+    let objects = Objects::of(PRODUCTION).await;
+    let trusted = text(at(objects.get("ConfigMap", "dafnck-suite"), "data.DAFNCK_TRUSTED_PROXIES"));
+    for network in trusted.split(',') {
+        let bits: u8 = network.rsplit_once('/').unwrap().1.parse().unwrap();
+        assert!(bits >= 16, "{network}");
+    }
+}

@@ -58,8 +58,13 @@ async fn write_secrets(owner: &Actor, ids: &Ids) {
 
 /// Takes all permissions to read from an admin, and waits until task and content know.
 async fn deny_reading(owner: &Actor, admin: &Actor, ids: &Ids) {
-    let denied =
-        [Permission::TaskRead, Permission::DocumentRead, Permission::AttachmentRead, Permission::CommentRead];
+    let denied = [
+        Permission::MemberRead,
+        Permission::TaskRead,
+        Permission::DocumentRead,
+        Permission::AttachmentRead,
+        Permission::CommentRead,
+    ];
     let member = project::Member {
         project_id: ids.project.clone(),
         user_id: admin.id.to_string(),

@@ -98,7 +98,8 @@ async fn prometheus_reads_the_same(prometheus: u16, wanted: impl Iterator<Item =
 /// A login flood, part of which is refused; and a call that fails at us: identity has no projects.
 async fn trouble(identity: Channel) {
     let logins = (0..FLOOD).map(|n| {
-        let login = pb::LoginRequest { login: format!("nobody{n}"), password: "wrong password".to_owned() };
+        let (login, password) = (format!("nobody{n}"), "wrong password".to_owned());
+        let login = pb::LoginRequest { login, password, ..Default::default() };
         let mut auth = AuthServiceClient::new(identity.clone());
         async move { auth.login(login).await.err() }
     });

@@ -20,6 +20,8 @@ pub(super) struct IssuedSession {
     pub(super) user: User,
     pub(super) session: Session,
     pub(super) tokens: Tokens,
+    /// Makes the device known at its next login.
+    pub(super) device_token: String,
 }
 
 pub(super) enum LoginOutcome {
@@ -115,5 +117,6 @@ pub(super) fn grant(handler: &IdentityHandler, begun: AccountSession, tokens: To
         scopes: None,
     };
     handler.store.publish(tokens.session_hash(), working);
-    IssuedSession { user, session, tokens }
+    let device_token = handler.device_token_key.token(user.id, session.id);
+    IssuedSession { user, session, tokens, device_token }
 }

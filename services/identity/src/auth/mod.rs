@@ -73,6 +73,8 @@ pub struct LoginInput {
     /// Email address or username.
     pub login: String,
     pub password: String,
+    /// Empty on a device that is not known.
+    pub device_token: String,
 }
 
 /// The same error for an unknown account and a wrong password.

@@ -2,8 +2,10 @@
 
 use futures::try_join;
 use shared::caller::Caller;
+use shared::clock::Clock;
 use shared::database::{Database, Transaction};
 use shared::error::{Error, ErrorReason, Result};
+use shared::service::ServiceContext;
 use uuid::Uuid;
 
 use super::queries::{self, Credentials, LockedAccount};
@@ -12,7 +14,7 @@ use crate::limits::{Account, Attempt, AttemptLimiter, Purpose};
 use crate::passwords::{Comparison, Passwords};
 use crate::schema::UserStatus;
 use crate::second_factor;
-use crate::sessions::{Device, SESSION_INVALID};
+use crate::sessions::{Device, DeviceTokenKey, SESSION_INVALID};
 use crate::users::{self, User};
 
 /// Verifies passwords, within the limits on attempts.
@@ -21,6 +23,8 @@ pub struct PasswordVerifier {
     database: Database,
     passwords: Passwords,
     limiter: AttemptLimiter,
+    device_token_key: DeviceTokenKey,
+    clock: Clock,
 }
 
 /// A password that was right when it was compared. It authorizes nothing before [`Self::lock`].
@@ -44,8 +48,14 @@ pub struct Owner {
 pub struct VerifiedOwner(VerifiedPassword);
 
 impl PasswordVerifier {
-    pub fn new(database: Database, passwords: Passwords, limiter: AttemptLimiter) -> Self {
-        Self { database, passwords, limiter }
+    pub fn new(
+        context: &ServiceContext,
+        passwords: Passwords,
+        limiter: AttemptLimiter,
+        device_token_key: DeviceTokenKey,
+    ) -> Self {
+        let (database, clock) = (context.database.clone(), context.clock.clone());
+        Self { database, passwords, limiter, device_token_key, clock }
     }
 
     /// Verifies the password of an active account. Takes as long if there is none.
@@ -56,8 +66,17 @@ impl PasswordVerifier {
         let tx = self.database.begin_as(Uuid::nil()).await?;
         let found = queries::find_credentials(&tx, &input.login).await?;
         tx.finish();
-        let account = Account::named(found.as_ref().map(|credentials| credentials.id), &input.login);
+        let account = self.counted_account(&input, found.as_ref().map(|credentials| credentials.id));
         self.verify(input.password, found, Attempt::new(Purpose::Login, device).on(account)).await
+    }
+
+    /// A device on which the user has signed in before has attempts of its own: strangers cannot use them up.
+    fn counted_account(&self, input: &LoginInput, found: Option<Uuid>) -> Account {
+        let known_device = found.and_then(|user_id| {
+            let session_id = self.device_token_key.verify(&input.device_token, user_id, self.clock.now())?;
+            Some(Account::Own { user_id, session_id })
+        });
+        known_device.unwrap_or_else(|| Account::named(found, &input.login))
     }
 
     /// The caller's own account.

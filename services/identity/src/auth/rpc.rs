@@ -44,7 +44,8 @@ impl IdentityHandler {
         let claim = idempotency::claim(&tx, NAME, nobody, "Register", key.as_ref(), user_id).await?;
         let outcome = if let Some(created) = claim {
             tx.finish();
-            let input = LoginInput { login: email, password: account.password };
+            let (password, device_token) = (account.password, String::new());
+            let input = LoginInput { login: email, password, device_token };
             log_in_again(self, input, created, &device).await?
         } else {
             let (email, account, password_hash) = (&email, &account, &password_hash);

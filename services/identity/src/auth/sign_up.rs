@@ -92,6 +92,6 @@ impl IdentityHandler {
 
 impl From<NewAccount> for LoginInput {
     fn from(account: NewAccount) -> Self {
-        Self { login: account.username, password: account.password }
+        Self { login: account.username, password: account.password, device_token: String::new() }
     }
 }

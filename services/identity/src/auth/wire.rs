@@ -90,6 +90,7 @@ impl TryFrom<pb::LoginRequest> for LoginInput {
         let input = Self {
             login: normal_email(&login).unwrap_or(login),
             password: passwords::check_given(&mut v, "password", request.password),
+            device_token: request.device_token,
         };
         v.finish()?;
         Ok(input)
@@ -118,6 +119,7 @@ impl IssuedSession {
             }),
             user: Some(self.user.into_wire(keys)?),
             session: Some(self.session.into_wire(current)),
+            device_token: self.device_token,
         })
     }
 }

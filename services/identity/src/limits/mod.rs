@@ -28,7 +28,8 @@ use window::Windows;
 pub enum Account {
     /// By id.
     Known(Uuid),
-    /// The caller's own, counted by session: nobody else can use up the attempts of an owner who is signed in.
+    /// The caller's own, counted by session: nobody else can use up the attempts of an owner who is signed in, or who was
+    /// on this device.
     Own { user_id: Uuid, session_id: Uuid },
     /// By the text that the caller gave, which alone is counted: a refusal does not tell whether there is such an
     /// account, nor that an address and a username are of one account.

@@ -4,6 +4,7 @@
 //! stays in the table for a day after its end.
 
 mod device;
+mod device_tokens;
 mod expiry;
 mod lifetimes;
 pub mod queries;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use crate::schema::user_sessions;
 
 pub use device::Device;
+pub use device_tokens::DeviceTokenKey;
 pub use expiry::delete_ended;
 pub use lifetimes::{REFRESH_GRACE, SessionExpiry, SessionOptions};
 pub use revocations::Revocations;

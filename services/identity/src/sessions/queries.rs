@@ -121,6 +121,22 @@ struct EndedRow {
     ends_now: bool,
 }
 
+/// As the background role: the hashes of tokens that ended before their time, while copies made after `since` may be
+/// valid.
+pub async fn revoked_tokens(
+    mut conn: &AsyncPgConnection,
+    now: DateTime<Utc>,
+    since: DateTime<Utc>,
+) -> Result<Vec<TokenHash>> {
+    let query = diesel::sql_query(
+        "SELECT t AS session_token, false AS ends_now FROM identity.revoked_tokens($1, $2) t",
+    )
+    .bind::<Timestamptz, _>(now)
+    .bind::<Timestamptz, _>(since);
+    let revoked: Vec<EndedRow> = query.load(&mut conn).await?;
+    Ok(revoked.iter().filter_map(|row| TokenHash::from_hex(&row.session_token)).collect())
+}
+
 /// The session of a refresh token.
 #[derive(QueryableByName)]
 pub struct FoundRefreshToken {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::authentication::{Sessions, TokenHash};
+use shared::clock::Clock;
+use shared::database::Database;
 use shared::error::{Error, Result};
 use shared::redis_store::RedisStore;
 use shared::telemetry;
@@ -12,12 +14,17 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::queries;
+use super::store::COPY_LIFETIME;
+
 /// Revocations that wait for Redis.
 const MAX_PENDING: usize = 10_000;
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// An acknowledged revocation is repeated after this time: a Redis node that fails loses its last second, and its
 /// replacement, a few seconds later, would still accept the session.
 const REPEAT_DELAY: Duration = Duration::from_secs(10);
+/// Revocations that are announced in one operation.
+const BATCH_SIZE: usize = 500;
 
 /// Announces revocations to this process and, through Redis, to all services.
 #[derive(Clone)]
@@ -45,6 +52,21 @@ impl Revocations {
             shutdown.run_until_cancelled(announcer).await;
         };
         (Self { sessions, redis, retries, repeats }, work)
+    }
+
+    /// Announces what was revoked while copies of it may be valid, when this process begins: a former process may have ended
+    /// before Redis took its revocations, or Redis may have lost them since. Waits for PostgreSQL.
+    pub async fn announce_recent(self, worker: Database, clock: Clock) {
+        let hashes = loop {
+            match recently_revoked(&worker, &clock).await {
+                Ok(hashes) => break hashes,
+                Err(error) => tracing::warn!(%error, "recent revocations cannot be read yet"),
+            }
+            tokio::time::sleep(RETRY_DELAY).await;
+        };
+        for batch in hashes.chunks(BATCH_SIZE) {
+            self.announce(batch).await;
+        }
     }
 
     /// Ends sessions by `commit`, which also returns the hashes of their tokens, and announces them.
@@ -88,6 +110,14 @@ impl Revocations {
             let _full = self.repeats.try_send((*hash, due));
         }
     }
+}
+
+async fn recently_revoked(worker: &Database, clock: &Clock) -> Result<Vec<TokenHash>> {
+    let tx = worker.begin_background().await?;
+    let now = clock.now();
+    let hashes = queries::revoked_tokens(&tx, now, now - COPY_LIFETIME).await?;
+    tx.finish();
+    Ok(hashes)
 }
 
 async fn retry(redis: RedisStore, mut pending: mpsc::Receiver<TokenHash>) {

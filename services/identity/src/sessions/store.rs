@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::{SessionOptions, queries};
 
 /// How long a copy in Redis is valid: one that somebody has kept from before a revocation works no longer than that.
-const COPY_LIFETIME: TimeDelta = TimeDelta::minutes(5);
+pub(super) const COPY_LIFETIME: TimeDelta = TimeDelta::minutes(5);
 
 #[derive(Clone)]
 pub struct SessionStore {

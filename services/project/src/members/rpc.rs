@@ -1,7 +1,7 @@
 //! The RPCs of members.
 
 use proto::project::v1 as pb;
-use shared::access::{ConsistencyToken, Permission};
+use shared::access::{ConsistencyToken, Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
 use shared::page::AfterTime;
@@ -15,6 +15,12 @@ use crate::handler::ProjectHandler;
 use crate::projects::queries::{access, lock_revision};
 use crate::projects::wire::project_id;
 use crate::schema::NAME;
+
+/// Writes answer with the member, so they need the permission to read it as well.
+fn require_manage_and_read(access: &ProjectAccess) -> Result<()> {
+    access.require(Permission::MemberManage)?.require(Permission::MemberRead)?;
+    Ok(())
+}
 
 impl ProjectHandler {
     pub(crate) async fn add_member(
@@ -33,6 +39,7 @@ impl ProjectHandler {
             lock_revision(&tx, member.project_id),
             access(&tx, member.project_id, granter_id),
         )?;
+        require_manage_and_read(&access)?;
         if let Some(id) = earlier {
             let member = queries::find_by_id(&tx, id).await?;
             let member = member.ok_or_else(|| Error::not_found("member", id))?;
@@ -107,7 +114,7 @@ impl ProjectHandler {
             lock_revision(&tx, project_id),
             access(&tx, project_id, granter_id),
         )?;
-        access.require(Permission::MemberManage)?;
+        require_manage_and_read(&access)?;
         let member = member.ok_or_else(|| queries::not_found(user_id))?;
         etag::check(&etag, member.version)?;
         let Some(update) = update else {
