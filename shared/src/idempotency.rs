@@ -8,6 +8,7 @@ use diesel::sql_types::{Bytea, Text, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use prost::Message;
+use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -19,10 +20,15 @@ use crate::validation::Violations;
 pub const KEY_LIFETIME_HOURS: i32 = 24;
 
 /// A request that may be retried.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct RequestKey {
     request_id: Uuid,
+    #[serde(rename = "request_hash", serialize_with = "serialize_hex")]
     hash: Vec<u8>,
+}
+
+fn serialize_hex<S: Serializer>(bytes: &[u8], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hex::encode(bytes))
 }
 
 impl RequestKey {

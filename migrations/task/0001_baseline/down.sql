@@ -3,7 +3,7 @@ SET LOCAL search_path = task;
 
 DROP FUNCTION list_project_tasks;
 DROP VIEW task_rows, readable_project_access, last_task_numbers;
-DROP FUNCTION gather_tasks, trim_change_log, lock_task_order, filter_tasks, awaited_tasks, waiting_tasks;
+DROP FUNCTION gather_updated_tasks, gather_created_tasks, gather_tasks, trim_change_log, lock_task_order, filter_tasks, awaited_tasks, waiting_tasks;
 DROP TABLE maintenance_runs, table_sizes, idempotency_keys, change_log_horizon, change_log, feed_positions,
     projects_to_purge, project_access_members, project_access, task_counters, task_search, task_dependencies, tasks;
 DROP FUNCTION import_task_counters, import_task_dependencies, apply_project_access, purge_deleted_projects, is_member,

@@ -1782,6 +1782,113 @@ BEGIN
 END
 $$;
 
+-- Creates single tasks of many callers in one transaction, each under the policies of its caller. A creation is an object
+-- with `task`, and `request_id` and `request_hash` if it may be retried. One that needs an answer of its own is left out:
+-- of a caller who is not a member, with an assignee who is not one, or whose request id was used. Request ids are claimed
+-- in their order, so that two calls do not deadlock.
+CREATE FUNCTION gather_created_tasks(callers uuid[], trace_ids text[], creations jsonb)
+RETURNS TABLE (
+    slot integer, access_project_id uuid, access_visibility text, access_status text, access_role text,
+    access_permissions jsonb,
+    id uuid, project_id uuid, parent_task_id uuid, title varchar, description text, status task_status,
+    priority task_priority, assignee_id uuid, creator_id uuid, due_date timestamptz, estimated_minutes integer,
+    actual_minutes integer, tags text[], metadata jsonb, created_at timestamptz, updated_at timestamptz,
+    completed_at timestamptz, number bigint, rank text, manually_blocked boolean, project_key text, version xid)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    i integer;
+    creation jsonb;
+    new_task task.tasks;
+    access record;
+BEGIN
+    FOR i, creation IN
+        SELECT c.place, c.creation FROM jsonb_array_elements(creations) WITH ORDINALITY c(creation, place)
+        ORDER BY c.creation ->> 'request_id', c.place
+    LOOP
+        PERFORM set_config('app.current_user_id', callers[i]::text, true), set_config('app.trace_id', trace_ids[i], true);
+        new_task := jsonb_populate_record(NULL::task.tasks, creation -> 'task');
+        SELECT a.visibility, a.status, a.key, m.role, m.permissions INTO access
+        FROM task.project_access a
+        JOIN task.project_access_members m ON m.project_id = a.project_id AND m.user_id = callers[i]
+        WHERE a.project_id = new_task.project_id;
+        CONTINUE WHEN NOT FOUND
+            OR new_task.assignee_id IS NOT NULL AND NOT task.is_member(new_task.project_id, new_task.assignee_id);
+        IF creation ? 'request_id' THEN
+            INSERT INTO task.idempotency_keys (caller_id, method, request_id, request_hash, resource_id)
+            VALUES (callers[i], 'CreateTask', (creation ->> 'request_id')::uuid,
+                decode(creation ->> 'request_hash', 'hex'), new_task.id)
+            ON CONFLICT DO NOTHING;
+            CONTINUE WHEN NOT FOUND;
+        END IF;
+        RETURN QUERY
+        WITH t AS (
+            INSERT INTO task.tasks AS n (id, project_id, parent_task_id, title, description, status, priority,
+                assignee_id, creator_id, due_date, estimated_minutes, actual_minutes, tags, metadata)
+            VALUES (new_task.id, new_task.project_id, new_task.parent_task_id, new_task.title, new_task.description,
+                new_task.status, new_task.priority, new_task.assignee_id, new_task.creator_id, new_task.due_date,
+                new_task.estimated_minutes, new_task.actual_minutes, new_task.tags, new_task.metadata)
+            RETURNING n.*, n.xmin AS version)
+        SELECT i, t.project_id, access.visibility, access.status, access.role, access.permissions,
+            t.id, t.project_id, t.parent_task_id, t.title, t.description, t.status, t.priority, t.assignee_id,
+            t.creator_id, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, t.metadata, t.created_at,
+            t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, access.key, t.version
+        FROM t;
+    END LOOP;
+END
+$$;
+
+-- Changes title, description, priority, due date and tags of single tasks, for many callers in one transaction, each under
+-- the policies of its caller. An update is an object with `id`, `etag` and `change`. One that needs an answer of its own is
+-- left out: of a caller who is not a member or may not read tasks, with an etag that is not current, of a task that another
+-- transaction has locked or this one has changed (then its etag would not change again), or with a due date that the
+-- task must not have.
+CREATE FUNCTION gather_updated_tasks(callers uuid[], trace_ids text[], updates jsonb)
+RETURNS TABLE (
+    slot integer, access_project_id uuid, access_visibility text, access_status text, access_role text,
+    access_permissions jsonb,
+    id uuid, project_id uuid, parent_task_id uuid, title varchar, description text, status task_status,
+    priority task_priority, assignee_id uuid, creator_id uuid, due_date timestamptz, estimated_minutes integer,
+    actual_minutes integer, tags text[], metadata jsonb, created_at timestamptz, updated_at timestamptz,
+    completed_at timestamptz, number bigint, rank text, manually_blocked boolean, project_key text, version xid)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    i integer;
+    item jsonb;
+    present record;
+    changed task.tasks;
+    access record;
+BEGIN
+    FOR i, item IN
+        SELECT u.place, u.item FROM jsonb_array_elements(updates) WITH ORDINALITY u(item, place)
+        ORDER BY u.item ->> 'id', u.place
+    LOOP
+        PERFORM set_config('app.current_user_id', callers[i]::text, true), set_config('app.trace_id', trace_ids[i], true);
+        SELECT t AS task, t.xmin AS version INTO present FROM task.tasks t WHERE t.id = (item ->> 'id')::uuid
+        FOR NO KEY UPDATE SKIP LOCKED;
+        CONTINUE WHEN NOT FOUND OR present.version = pg_current_xact_id()::xid
+            OR item ->> 'etag' NOT IN ('', format('"%s"', lpad(to_hex(present.version::text::bigint), 8, '0')));
+        SELECT a.visibility, a.status, a.key, m.role, m.permissions INTO access
+        FROM task.project_access a
+        JOIN task.project_access_members m ON m.project_id = a.project_id AND m.user_id = callers[i]
+        WHERE a.project_id = (present.task).project_id;
+        changed := jsonb_populate_record(present.task, item -> 'change');
+        CONTINUE WHEN access.role IS NULL OR access.permissions -> 'task_read' = 'false'::jsonb
+            OR changed.due_date IS DISTINCT FROM (present.task).due_date AND changed.due_date <= (present.task).created_at;
+        RETURN QUERY
+        UPDATE task.tasks AS t
+        SET title = changed.title, description = changed.description, priority = changed.priority,
+            due_date = changed.due_date, tags = changed.tags
+        WHERE t.id = (present.task).id
+        RETURNING i, t.project_id, access.visibility, access.status, access.role, access.permissions,
+            t.id, t.project_id, t.parent_task_id, t.title, t.description, t.status, t.priority, t.assignee_id,
+            t.creator_id, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, t.metadata, t.created_at,
+            t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, access.key, t.xmin;
+    END LOOP;
+END
+$$;
+
 -- == Row-level security ==
 
 ALTER TABLE change_log ENABLE ROW LEVEL SECURITY;
@@ -1895,7 +2002,8 @@ GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uui
     folded_text(text), parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
     list_project_tasks(uuid, text, boolean, text, uuid, integer),
     list_project_task_ids(uuid, text, boolean, text, uuid, integer),
-    is_member(uuid, uuid), gather_tasks(uuid[], text[], uuid[]) TO task_service;
+    is_member(uuid, uuid), gather_tasks(uuid[], text[], uuid[]), gather_created_tasks(uuid[], text[], jsonb),
+    gather_updated_tasks(uuid[], text[], jsonb) TO task_service;
 
 -- The worker follows the project service and imports tasks.
 GRANT SELECT, INSERT, DELETE ON tasks, task_dependencies TO task_worker;

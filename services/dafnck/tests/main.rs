@@ -13,6 +13,7 @@
 mod access_loss_in_streams;
 mod access_propagation;
 mod agreement;
+mod allocations;
 mod archived;
 mod bench;
 mod browser;
@@ -33,6 +34,7 @@ mod freshness;
 mod garbage;
 mod gateway;
 mod gathered_reads;
+mod gathered_writes;
 mod harness;
 mod housekeeping;
 mod import;

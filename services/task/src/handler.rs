@@ -1,6 +1,6 @@
 //! The handler of all RPCs of this service.
 
-use shared::access::{Authorizer, GatheredProjectReads};
+use shared::access::{Authorizer, GatheredProjectReads, GatheredProjectWrites};
 use shared::export::Exports;
 use shared::service::ServiceContext;
 
@@ -12,5 +12,7 @@ pub(crate) struct TaskHandler {
     pub context: ServiceContext,
     pub authorizer: Authorizer,
     pub task_reads: GatheredProjectReads<Task>,
+    pub task_creations: GatheredProjectWrites<Task>,
+    pub task_updates: GatheredProjectWrites<Task>,
     pub exports: Exports,
 }

@@ -64,6 +64,8 @@ pub async fn start(context: ServiceContext) -> anyhow::Result<PreparedService> {
         context: context.clone(),
         authorizer: Authorizer::new(&context, copies.clone()),
         task_reads: tasks::queries::gathered_reads(&context.database),
+        task_creations: tasks::queries::gathered_creations(&context.database),
+        task_updates: tasks::queries::gathered_updates(&context.database),
         exports: Exports::new(&context),
     };
     let routes = copies.enforce_freshness(rpc::routes(&handler));

@@ -6,9 +6,13 @@ use std::collections::{HashMap, HashSet};
 use diesel_async::AsyncPgConnection;
 use futures::future::{BoxFuture, try_join, try_join_all};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::{AccessCopies, AccessTables, AccessTarget, GatheredProjectReads, Permission, ProjectAccess};
+use super::{
+    AccessCopies, AccessTables, AccessTarget, GatheredProjectReads, GatheredProjectWrites, Permission,
+    ProjectAccess,
+};
 use crate::caller::Caller;
 use crate::database::{Database, Transaction};
 use crate::error::{Error, ErrorReason, Result};
@@ -159,10 +163,28 @@ impl Authorizer {
     ) -> Result<T> {
         let attempt = async || {
             let (access, found) = reads.read(caller, id).await?.ok_or_else(|| target.not_found())?;
-            access.into_access(caller.database_user())?.require(permission)?;
+            access.to_access(caller.database_user())?.require(permission)?;
             Ok(found)
         };
         self.retry_with_refreshed_access(std::slice::from_ref(target), || attempt().boxed()).await
+    }
+
+    /// Makes a write together with others of the same queue, if the copy of memberships says that the caller may. `None` if
+    /// nothing is written: then make the write alone, in a transaction of [`Self::begin`] or [`Self::claim_or_replay`].
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database does not answer.
+    pub async fn write_gathered<T: Send + 'static>(
+        &self,
+        writes: &GatheredProjectWrites<T>,
+        caller: &Caller,
+        queue_id: Uuid,
+        input: Value,
+    ) -> Result<Option<T>> {
+        if !self.is_trusted() {
+            return Ok(None);
+        }
+        Ok(writes.write(caller, queue_id, input).await?.map(|(_access, row)| row))
     }
 
     /// Begins a transaction that reads in all projects that the caller may read; policies and queries select these. The

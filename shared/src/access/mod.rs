@@ -23,7 +23,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::database::{GatheredReads, PreparedQuery};
+use crate::database::{Database, GatheredColumns, GatheredReads, GatheredWrites, PreparedQuery};
 use crate::error::{Error, ErrorReason, Result};
 use crate::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 pub use proto::common::Permission;
@@ -75,6 +75,26 @@ pub type AccessColumns = (SqlUuid, Text, Text, Nullable<Text>, Nullable<Jsonb>);
 
 /// Gathered reads of rows of projects, each with the access of its caller to the project.
 pub type GatheredProjectReads<T> = GatheredReads<(AccessRow, T)>;
+
+/// Gathered writes of rows of projects, each with the access of its caller to the project.
+pub type GatheredProjectWrites<T> = GatheredWrites<(AccessRow, T)>;
+
+/// Gathered writes that need a permission in their project.
+pub fn gathered_project_writes<T, Columns>(
+    database: &Database,
+    function: &'static str,
+    max_writes_per_call: usize,
+    permission: Permission,
+) -> GatheredProjectWrites<T>
+where
+    T: Send + 'static,
+    Columns: GatheredColumns<(AccessRow, T)>,
+{
+    let is_permitted = move |user_id: Uuid, (access, _): &(AccessRow, T)| {
+        access.to_access(user_id).is_ok_and(|access| access.require(permission).is_ok())
+    };
+    GatheredWrites::new::<Columns>(database, function, max_writes_per_call, is_permitted)
+}
 
 #[derive(QueryableByName)]
 struct RevisionRow {
@@ -151,7 +171,7 @@ impl AccessTables {
         let query =
             sql_query(self.query(&format!("{finder}($1)"))).bind::<Text, _>(name).bind::<SqlUuid, _>(user_id);
         let row = PreparedQuery(query).get_result::<AccessRow>(&mut conn).await.optional()?;
-        row.map(|row| row.into_access(user_id)).transpose()
+        row.map(|row| row.to_access(user_id)).transpose()
     }
 
     async fn read(
@@ -163,12 +183,12 @@ impl AccessTables {
     ) -> Result<Option<ProjectAccess>> {
         let query = sql_query(self.query(project)).bind::<SqlUuid, _>(id).bind::<SqlUuid, _>(user_id);
         let row = PreparedQuery(query).get_result::<AccessRow>(&mut conn).await.optional()?;
-        row.map(|row| row.into_access(user_id)).transpose()
+        row.map(|row| row.to_access(user_id)).transpose()
     }
 }
 
 impl AccessRow {
-    fn into_access(self, user_id: Uuid) -> Result<ProjectAccess> {
+    fn to_access(&self, user_id: Uuid) -> Result<ProjectAccess> {
         let unknown = || Error::internal("the database holds an unknown label");
         let role =
             self.role.as_deref().map(|role| ProjectRole::from_label(role).ok_or_else(unknown)).transpose()?;

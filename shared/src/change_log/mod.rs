@@ -30,6 +30,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::database::PreparedQuery;
 use crate::error::{Error, Result};
 
 /// How long changes are kept, in days.
@@ -140,7 +141,7 @@ pub async fn head(mut conn: &AsyncPgConnection, schema: &'static str) -> Result<
         "SELECT {incarnation} AS incarnation, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction_id, \
          9223372036854775807 AS position"
     ));
-    Ok(query.get_result::<Position>(&mut conn).await?.into())
+    Ok(PreparedQuery(query).get_result::<Position>(&mut conn).await?.into())
 }
 
 /// The position up to which this log has been trimmed.
@@ -150,7 +151,7 @@ pub async fn horizon(mut conn: &AsyncPgConnection, schema: &'static str) -> Resu
         "SELECT {incarnation} AS incarnation, transaction_id::text::bigint AS transaction_id, position \
          FROM {schema}.change_log_horizon"
     ));
-    Ok(query.get_result::<Position>(&mut conn).await?.into())
+    Ok(PreparedQuery(query).get_result::<Position>(&mut conn).await?.into())
 }
 
 /// The next changes of these tables after a position, at most [`BATCH`], in order.
@@ -165,7 +166,7 @@ pub async fn read(
 ) -> Result<Vec<Change>> {
     after.check_against(horizon(conn, schema).await?)?;
     let incarnation = incarnation::of(schema);
-    Ok(sql_query(format!(
+    let query = sql_query(format!(
         "SELECT {incarnation} AS incarnation, transaction_id::text::bigint AS transaction_id, position, entity, entity_id, project_id, operation, \
          old_values FROM {schema}.change_log \
          WHERE (transaction_id, position) > ($1::text::xid8, $2) \
@@ -175,9 +176,8 @@ pub async fn read(
     .bind::<BigInt, _>(after.transaction_id)
     .bind::<BigInt, _>(after.position)
     .bind::<Array<Text>, _>(entities)
-    .bind::<BigInt, _>(BATCH)
-    .load(&mut conn)
-    .await?)
+    .bind::<BigInt, _>(BATCH);
+    Ok(PreparedQuery(query).load(&mut conn).await?)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use diesel::sql_types::Text;
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::database::Database;
+use crate::database::{Database, PreparedQuery};
 use crate::error::Result;
 
 #[derive(QueryableByName)]
@@ -17,24 +17,21 @@ struct Row {
 pub async fn get(worker: &Database, schema: &'static str, feed: &str) -> Result<Option<String>> {
     let tx = worker.begin_background().await?;
     let mut conn: &AsyncPgConnection = &tx;
-    let row: Option<Row> = sql_query(format!("SELECT cursor FROM {schema}.feed_positions WHERE feed = $1"))
-        .bind::<Text, _>(feed)
-        .get_result(&mut conn)
-        .await
-        .optional()?;
+    let query = sql_query(format!("SELECT cursor FROM {schema}.feed_positions WHERE feed = $1"));
+    let row: Option<Row> =
+        PreparedQuery(query.bind::<Text, _>(feed)).get_result(&mut conn).await.optional()?;
     tx.finish();
     Ok(row.map(|row| row.cursor))
 }
 
 /// Moves the position of a feed, in the caller's transaction.
 pub async fn set(mut conn: &AsyncPgConnection, schema: &'static str, feed: &str, cursor: &str) -> Result<()> {
-    sql_query(format!(
+    let query = sql_query(format!(
         "INSERT INTO {schema}.feed_positions (feed, cursor) VALUES ($1, $2) \
          ON CONFLICT (feed) DO UPDATE SET cursor = excluded.cursor"
     ))
     .bind::<Text, _>(feed)
-    .bind::<Text, _>(cursor)
-    .execute(&mut conn)
-    .await?;
+    .bind::<Text, _>(cursor);
+    PreparedQuery(query).execute(&mut conn).await?;
     Ok(())
 }

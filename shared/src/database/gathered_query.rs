@@ -1,4 +1,4 @@
-//! The statement of gathered reads: one call of a set-returning function.
+//! The statement of gathered reads and writes: one call of a set-returning function.
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -7,11 +7,13 @@ use diesel::expression::{Expression, Selectable};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{Array, Integer, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Integer, Jsonb, Text, Uuid as SqlUuid};
 use diesel_async::methods::LoadQuery;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::gathered_writes::CallOutcome;
 use super::{Database, STATEMENT_TIMEOUT_MS};
 use crate::error::{Error, Result};
 
@@ -52,31 +54,61 @@ pub(super) struct GatheredRead {
     pub(super) trace_id: String,
 }
 
-/// `SELECT * FROM function(callers, trace ids, ids)`.
+/// One write, as this user makes it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct GatheredWrite {
+    pub(super) user_id: Uuid,
+    /// The trace of the call that writes.
+    pub(super) trace_id: String,
+    /// What the function takes.
+    pub(super) input: Value,
+}
+
+/// What goes together.
+pub(super) enum Gathered {
+    Reads(Vec<GatheredRead>),
+    Writes(Vec<GatheredWrite>),
+}
+
+/// What the function takes beside callers and trace ids.
+enum Items {
+    Ids(Vec<Uuid>),
+    Inputs(Value),
+}
+
+/// `SELECT * FROM function(callers, trace ids, items)`.
 pub struct GatheredQuery<Columns> {
     function: &'static str,
     callers: Vec<Uuid>,
     trace_ids: Vec<String>,
-    ids: Vec<Uuid>,
+    items: Items,
     columns: PhantomData<fn() -> Columns>,
 }
 
 impl<Columns> GatheredQuery<Columns> {
-    pub(super) fn new(function: &'static str, reads: Vec<GatheredRead>) -> Self {
-        let count = reads.len();
-        let mut query = Self {
-            function,
-            callers: Vec::with_capacity(count),
-            trace_ids: Vec::with_capacity(count),
-            ids: Vec::with_capacity(count),
-            columns: PhantomData,
+    pub(super) fn new(function: &'static str, gathered: Gathered) -> Self {
+        let (mut callers, mut trace_ids) = (Vec::new(), Vec::new());
+        let mut split = |user_id: Uuid, trace_id: String| {
+            callers.push(user_id);
+            trace_ids.push(trace_id);
         };
-        for GatheredRead { user_id, id, trace_id } in reads {
-            query.callers.push(user_id);
-            query.trace_ids.push(trace_id);
-            query.ids.push(id);
-        }
-        query
+        let items = match gathered {
+            Gathered::Reads(reads) => {
+                let ids = reads.into_iter().map(|read| {
+                    split(read.user_id, read.trace_id);
+                    read.id
+                });
+                Items::Ids(ids.collect())
+            }
+            Gathered::Writes(writes) => {
+                let inputs = writes.into_iter().map(|write| {
+                    split(write.user_id, write.trace_id);
+                    write.input
+                });
+                Items::Inputs(Value::Array(inputs.collect()))
+            }
+        };
+        Self { function, callers, trace_ids, items, columns: PhantomData }
     }
 }
 
@@ -89,7 +121,10 @@ impl<Columns> QueryFragment<Pg> for GatheredQuery<Columns> {
         out.push_sql(", ");
         out.push_bind_param::<Array<Text>, _>(&self.trace_ids)?;
         out.push_sql(", ");
-        out.push_bind_param::<Array<SqlUuid>, _>(&self.ids)?;
+        match &self.items {
+            Items::Ids(ids) => out.push_bind_param::<Array<SqlUuid>, _>(ids)?,
+            Items::Inputs(inputs) => out.push_bind_param::<Jsonb, _>(inputs)?,
+        }
         out.push_sql(")");
         Ok(())
     }
@@ -117,8 +152,52 @@ impl Database {
         let rows = tokio::time::timeout(CALL_TIMEOUT, Columns::load(query, &connection)).await;
         let rows = rows.map_err(|_| Error::DeadlineExceeded)?;
         connection.uncertain = false;
-        // Slots count from 1, as arrays do.
-        let index = |slot: i32| usize::try_from(slot - 1).map_err(Error::internal);
-        rows?.into_iter().map(|(slot, row)| Ok((index(slot)?, row))).collect()
+        with_indexes(rows?)
     }
+
+    /// Makes writes in one transaction, for these callers, and commits if all rows are permitted. What fails before the
+    /// commit is rolled back.
+    pub(super) async fn write_gathered<R, Columns: GatheredColumns<R>>(
+        &self,
+        callers: &[Uuid],
+        query: GatheredQuery<Columns>,
+        is_permitted: impl Fn(usize, &R) -> bool,
+    ) -> CallOutcome<R> {
+        let first = callers.first().copied().unwrap_or_default();
+        let tx = match self.begin_as(first).await {
+            Ok(tx) => tx,
+            Err(error) => return not_written(error),
+        };
+        let rows = match tokio::time::timeout(CALL_TIMEOUT, Columns::load(query, &tx)).await {
+            Ok(rows) => rows.map_err(Error::from).and_then(with_indexes),
+            Err(_) => Err(Error::DeadlineExceeded),
+        };
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => return not_written(error),
+        };
+        let refused: Vec<usize> =
+            rows.iter().filter(|(index, row)| !is_permitted(*index, row)).map(|(index, _)| *index).collect();
+        if !refused.is_empty() {
+            return CallOutcome::Refused(refused);
+        }
+        match tokio::time::timeout(CALL_TIMEOUT, tx.commit()).await {
+            Ok(Ok(())) => CallOutcome::Committed(rows),
+            Ok(Err(error)) => CallOutcome::Unavailable(error.to_string()),
+            Err(_) => CallOutcome::Unavailable("a commit was not confirmed in time".to_owned()),
+        }
+    }
+}
+
+fn not_written<R>(error: Error) -> CallOutcome<R> {
+    match error {
+        Error::Unavailable { source, .. } => CallOutcome::Unavailable(source.to_string()),
+        error => CallOutcome::RolledBack(error),
+    }
+}
+
+/// Slots count from 1, as arrays do.
+fn with_indexes<R>(rows: Vec<(i32, R)>) -> Result<Vec<(usize, R)>> {
+    let index = |slot: i32| usize::try_from(slot - 1).map_err(Error::internal);
+    rows.into_iter().map(|(slot, row)| Ok((index(slot)?, row))).collect()
 }

@@ -10,6 +10,8 @@ mod orphans;
 pub(crate) mod queries;
 mod released_blobs;
 
+use std::time::Duration;
+
 use crate::storage::FileLimits;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
@@ -30,6 +32,8 @@ const CLOSED_UPLOAD_RETENTION: TimeDelta = TimeDelta::days(7);
 /// How long the write of a registered part may take.
 const PENDING_PART_TIMEOUT: TimeDelta = TimeDelta::minutes(10);
 const ORPHAN_SCAN_INTERVAL: TimeDelta = TimeDelta::hours(24);
+/// Shortest time between two rounds that changes start.
+const MIN_ROUND_INTERVAL: Duration = Duration::from_millis(250);
 const MAX_CONCURRENT_DELETIONS: usize = 8;
 
 struct Collector {
@@ -43,7 +47,7 @@ struct Collector {
 pub(crate) async fn run(context: ServiceContext, storage: Storage, limits: FileLimits) {
     let lag = Lag::measured(NAME, FEED);
     let collector = Collector { context: context.clone(), storage, limits, lag };
-    let mut changes = context.signal.listen();
+    let mut changes = context.signal.listen(MIN_ROUND_INTERVAL);
     let mut next_scan = DateTime::<Utc>::MIN_UTC;
     while !context.shutdown.is_cancelled() {
         if next_scan <= context.clock.now() && collector.delete_orphans().await {

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -27,6 +27,8 @@ use crate::texts::ranges::RangeMap;
 const FEED: &str = "comment_anchors";
 /// The tables whose changes may leave an anchor behind.
 const ENTITIES: [&str; 2] = ["documents", "comments"];
+/// Shortest time between two rounds that changes start.
+const MIN_ROUND_INTERVAL: Duration = Duration::from_millis(100);
 /// Anchors of a document that are moved in one transaction.
 const MAX_ANCHORS: i64 = 500;
 
@@ -56,7 +58,7 @@ struct IdRow {
 /// Runs until shutdown.
 pub(crate) async fn follow(context: ServiceContext, pool: ComparisonPool) {
     let lag = Lag::measured(NAME, FEED);
-    let mut changes = context.signal.listen();
+    let mut changes = context.signal.listen(MIN_ROUND_INTERVAL);
     while !context.shutdown.is_cancelled() {
         let round = follow_once(&context, &pool).await;
         match round {
@@ -72,10 +74,12 @@ pub(crate) async fn follow(context: ServiceContext, pool: ComparisonPool) {
     }
 }
 
-/// Applies one batch of changes; `false` if there are none.
+/// Applies one batch of changes; `true` if there may be more.
 async fn follow_once(context: &ServiceContext, pool: &ComparisonPool) -> Result<bool> {
     let position = positions::get(&context.worker, NAME, FEED).await?;
-    let Some((changed, next)) = read_changes(context, position).await? else { return Ok(false) };
+    let Some(Batch { changed, next, is_full }) = read_changes(context, position).await? else {
+        return Ok(false);
+    };
     let tx = context.worker.begin_background().await?;
     let documents = find_documents(&tx, changed).await?;
     tx.finish();
@@ -85,14 +89,21 @@ async fn follow_once(context: &ServiceContext, pool: &ComparisonPool) -> Result<
     let tx = context.worker.begin_background().await?;
     positions::set(&tx, NAME, FEED, &Cursor::to_string(&next)).await?;
     tx.commit().await?;
-    Ok(true)
+    Ok(is_full)
 }
 
-/// The documents and comments that changed after a position, or `None` for any, and the position after them.
-async fn read_changes(
-    context: &ServiceContext,
-    position: Option<String>,
-) -> Result<Option<(Option<Vec<Uuid>>, Cursor)>> {
+/// Changes after a position.
+struct Batch {
+    /// The documents and comments that changed, or `None` for any.
+    changed: Option<Vec<Uuid>>,
+    /// The position after them.
+    next: Cursor,
+    /// Whether there may be more.
+    is_full: bool,
+}
+
+/// The next changes; `None` if there are none.
+async fn read_changes(context: &ServiceContext, position: Option<String>) -> Result<Option<Batch>> {
     let tx = context.worker.begin_background().await?;
     let after = match position {
         Some(cursor) => cursor.parse()?,
@@ -100,12 +111,16 @@ async fn read_changes(
     };
     let read = match change_log::read(&tx, NAME, &ENTITIES, after).await {
         // The changes since the position are deleted; the tables still show which anchors are behind.
-        Err(Error::CursorExpired) => Some((None, change_log::horizon(&tx, NAME).await?)),
+        Err(Error::CursorExpired) => {
+            let next = change_log::horizon(&tx, NAME).await?;
+            Some(Batch { changed: None, next, is_full: true })
+        }
         changes => {
             let changes = changes?;
+            let is_full = i64::try_from(changes.len()).is_ok_and(|count| count >= change_log::BATCH);
             let next = changes.last().map(change_log::Change::cursor);
-            let ids = changes.into_iter().map(|change| change.entity_id).collect();
-            next.map(|next| (Some(ids), next))
+            let changed = Some(changes.into_iter().map(|change| change.entity_id).collect());
+            next.map(|next| Batch { changed, next, is_full })
         }
     };
     tx.finish();

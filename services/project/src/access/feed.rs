@@ -69,7 +69,7 @@ impl AccessFeed {
     }
 
     async fn send_to(&mut self, sender: &mpsc::Sender<Message>) -> Result<()> {
-        let mut wake = self.context.signal.listen();
+        let mut wake = self.context.signal.listen(Duration::ZERO);
         let mut heartbeat = Instant::now();
         loop {
             let WatchBatch { states, caught_up } = self.poll().await?;

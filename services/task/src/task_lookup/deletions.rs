@@ -14,6 +14,8 @@ use crate::NAME;
 
 /// Longest time between two messages.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Shortest time between two reads.
+const MIN_READ_INTERVAL: Duration = Duration::from_millis(50);
 /// All entities of the log: other changes also move the cursor, so that it does not fall behind the horizon of the
 /// log.
 const ENTITIES: &[&str] = &["tasks", "task_dependencies"];
@@ -46,7 +48,7 @@ pub(super) async fn watch(
         None => horizon(&context).await?,
     };
     read(&context, cursor).await?;
-    let listener = context.signal.listen();
+    let listener = context.signal.listen(MIN_READ_INTERVAL);
     let watch = Watch { context, listener, cursor };
     Ok(stream::try_unfold(watch, async |mut watch: Watch| {
         let shutdown = watch.context.shutdown.clone();
@@ -65,11 +67,11 @@ impl Watch {
             let changes = read(&self.context, self.cursor).await?;
             self.cursor = changes.last().map_or(self.cursor, Change::cursor);
             let ids: Vec<Uuid> = changes.iter().filter(|c| is_deletion(c)).map(|c| c.entity_id).collect();
+            let caught_up = i64::try_from(changes.len()).is_ok_and(|count| count < change_log::BATCH);
             if !ids.is_empty() || Instant::now() >= due {
-                let caught_up = i64::try_from(changes.len()).is_ok_and(|count| count < change_log::BATCH);
                 return Ok(Deletions { ids, cursor: self.cursor, caught_up });
             }
-            if changes.is_empty() {
+            if caught_up {
                 let _time_for_a_heartbeat = tokio::time::timeout_at(due, self.listener.wait()).await;
             }
         }

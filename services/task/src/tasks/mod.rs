@@ -125,6 +125,26 @@ pub(crate) fn message_bytes(
 }
 
 impl TaskChange {
+    /// Whether it sets nothing but fields from which nothing else is derived, and which need no other row or lock.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(
+            self,
+            Self {
+                parent_task_id: None,
+                title: _,
+                description: _,
+                status: None,
+                priority: _,
+                assignee_id: None,
+                due_date: _,
+                estimated_minutes: None,
+                actual_minutes: None,
+                tags: _,
+                metadata: None,
+            }
+        )
+    }
+
     /// The lock of the graph that the change needs.
     pub(crate) fn graph_lock(&self) -> Option<GraphLock> {
         match (self.parent_task_id, self.status) {

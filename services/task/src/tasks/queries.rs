@@ -8,9 +8,15 @@ use diesel::query_builder::QueryFragment;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::access::{AccessColumns, GatheredProjectReads, Permission, ProjectAccess};
+use serde::Serialize;
+use serde_json::Value;
+use shared::access::{
+    AccessColumns, GatheredProjectReads, GatheredProjectWrites, Permission, ProjectAccess,
+    gathered_project_writes,
+};
 use shared::database::{ColumnsOf, Database, GatheredReads, PreparedQuery, Transaction, TypedQuery, explain};
 use shared::error::{Error, Result};
+use shared::idempotency::RequestKey;
 use shared::server::MAX_MESSAGE_BYTES;
 use uuid::Uuid;
 
@@ -24,6 +30,58 @@ const MAX_READS_PER_CALL: usize = 64;
 /// Reads of single tasks.
 pub(crate) fn gathered_reads(database: &Database) -> GatheredProjectReads<Task> {
     GatheredReads::new::<(AccessColumns, ColumnsOf<Task>)>(database, "task.gather_tasks", MAX_READS_PER_CALL)
+}
+
+/// Tasks that one call creates: each locks its number, and the table of locks is small.
+const MAX_CREATIONS_PER_CALL: usize = 32;
+
+/// Creations of single tasks.
+pub(crate) fn gathered_creations(database: &Database) -> GatheredProjectWrites<Task> {
+    gathered_project_writes::<Task, (AccessColumns, ColumnsOf<Task>)>(
+        database,
+        "task.gather_created_tasks",
+        MAX_CREATIONS_PER_CALL,
+        Permission::TaskWrite,
+    )
+}
+
+/// Tasks that one call changes, and locks until its transaction ends.
+const MAX_UPDATES_PER_CALL: usize = 32;
+
+/// Plain changes of single tasks.
+pub(crate) fn gathered_updates(database: &Database) -> GatheredProjectWrites<Task> {
+    gathered_project_writes::<Task, (AccessColumns, ColumnsOf<Task>)>(
+        database,
+        "task.gather_updated_tasks",
+        MAX_UPDATES_PER_CALL,
+        Permission::TaskWrite,
+    )
+}
+
+/// What `task.gather_created_tasks` takes of one creation.
+#[derive(Serialize)]
+struct GatheredCreation<'a> {
+    #[serde(flatten)]
+    key: Option<&'a RequestKey>,
+    task: &'a NewTask,
+}
+
+/// What `task.gather_updated_tasks` takes of one update.
+#[derive(Serialize)]
+struct GatheredUpdate<'a> {
+    id: Uuid,
+    etag: &'a str,
+    change: &'a TaskChange,
+}
+
+/// A plain change as `task.gather_updated_tasks` takes it.
+pub(crate) fn to_gathered_update(id: Uuid, etag: &str, change: &TaskChange) -> Result<Value> {
+    serde_json::to_value(GatheredUpdate { id, etag, change }).map_err(Error::internal)
+}
+
+/// A creation as `task.gather_created_tasks` takes it.
+pub(crate) fn to_gathered_creation(key: Option<&RequestKey>, task: &NewTask) -> Result<Value> {
+    serde_json::to_value(GatheredCreation { key, task }).map_err(Error::internal)
 }
 
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Task> {

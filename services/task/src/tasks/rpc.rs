@@ -18,13 +18,30 @@ use crate::access_target;
 use crate::graph::{self, GraphLock};
 use crate::handler::TaskHandler;
 
+/// Plain changes of any tasks go together: of which project a task is, is not known yet.
+const PLAIN_UPDATES: Uuid = Uuid::nil();
+
 type Answer<T> = Result<Response<T>, Status>;
 
 impl TaskHandler {
     pub(crate) async fn create_task(&self, request: Request<pb::CreateTaskRequest>) -> Answer<pb::Task> {
         let caller = Caller::of(&request)?;
-        let CreateTaskInput { key, task } =
-            CreateTaskInput::read(request.into_inner(), caller.user()?.user_id)?;
+        let input = CreateTaskInput::read(request.into_inner(), caller.user()?.user_id)?;
+        let creation = queries::to_gathered_creation(input.key.as_ref(), &input.task)?;
+        let project_id = input.task.project_id;
+        let created =
+            self.authorizer.write_gathered(&self.task_creations, &caller, project_id, creation).await?;
+        let task = match created {
+            Some(task) => task,
+            None => self.create_task_alone(&caller, input).await?,
+        };
+        self.context.signal.announce();
+        Ok(Response::new(task.into()))
+    }
+
+    /// Creates a task in a transaction of its own, or finds out why it cannot be created.
+    async fn create_task_alone(&self, caller: &Caller, input: CreateTaskInput) -> Result<Task> {
+        let CreateTaskInput { key, task } = input;
         let target = AccessTarget::project(task.project_id);
         let references = References { parent: task.parent_task_id, assignee: task.assignee_id };
         let referrer = Referrer::Project(task.project_id);
@@ -37,7 +54,7 @@ impl TaskHandler {
         // References are checked in the attempt: a new assignee may be a member in a fresher copy only.
         let attempt = async || {
             let claim = self.authorizer.claim_or_replay_once(
-                &caller,
+                caller,
                 &target,
                 Permission::TaskWrite,
                 creation,
@@ -53,12 +70,10 @@ impl TaskHandler {
         let targets = std::slice::from_ref(&target);
         let claim = self.authorizer.retry_with_refreshed_access(targets, || attempt().boxed()).await?;
         let AuthorizedTransaction { tx, access, .. } = match claim {
-            CreateClaim::Replayed(task) => return Ok(Response::new(task.into())),
+            CreateClaim::Replayed(task) => return Ok(task),
             CreateClaim::New(transaction) => transaction,
         };
-        let task = queries::insert(tx, &access, task).await?;
-        self.context.signal.announce();
-        Ok(Response::new(task.into()))
+        queries::insert(tx, &access, task).await
     }
 
     pub(crate) async fn get_task(&self, request: Request<pb::GetTaskRequest>) -> Answer<pb::Task> {
@@ -80,6 +95,31 @@ impl TaskHandler {
     pub(crate) async fn update_task(&self, request: Request<pb::UpdateTaskRequest>) -> Answer<pb::Task> {
         let caller = Caller::of(&request)?;
         let input: UpdateTaskInput = request.into_inner().try_into()?;
+        let task = match self.update_task_with_others(&caller, &input).await? {
+            Some(task) => task,
+            None => self.update_task_alone(&caller, &input).await?,
+        };
+        self.context.signal.announce();
+        Ok(Response::new(task.into()))
+    }
+
+    /// Makes a plain change together with others. `None` if the task must be changed alone.
+    async fn update_task_with_others(
+        &self,
+        caller: &Caller,
+        input: &UpdateTaskInput,
+    ) -> Result<Option<Task>> {
+        let (Some(change), None) =
+            (input.change.as_ref().filter(|change| change.is_plain()), &input.metadata)
+        else {
+            return Ok(None);
+        };
+        let update = queries::to_gathered_update(input.id, &input.etag, change)?;
+        self.authorizer.write_gathered(&self.task_updates, caller, PLAIN_UPDATES, update).await
+    }
+
+    /// Changes a task in a transaction of its own, or finds out why it cannot be changed.
+    async fn update_task_alone(&self, caller: &Caller, input: &UpdateTaskInput) -> Result<Task> {
         let (id, graph_lock) = (input.id, input.change.as_ref().and_then(TaskChange::graph_lock));
         let references = References {
             parent: input.change.as_ref().and_then(|change| change.parent_task_id).flatten(),
@@ -87,7 +127,7 @@ impl TaskHandler {
         };
         let target = access_target::task(id);
         let attempt = async || {
-            let locked = self.authorizer.begin_once(&caller, &target, Permission::TaskWrite, |conn| {
+            let locked = self.authorizer.begin_once(caller, &target, Permission::TaskWrite, |conn| {
                 async move {
                     try_join!(
                         graph::lock(conn, id, graph_lock),
@@ -109,15 +149,13 @@ impl TaskHandler {
         etag::check(&input.etag, task.version)?;
         let Some(change) = input.change_of(&task)? else {
             tx.finish();
-            return Ok(Response::new(task.into()));
+            return Ok(task);
         };
         task.check(&change)?;
-        let task = match queries::update(tx, &access, id, change).await {
-            Ok(task) => task,
-            Err(refusal) => return Err(self.hide_invisible_tasks(&caller, refusal).await.into()),
-        };
-        self.context.signal.announce();
-        Ok(Response::new(task.into()))
+        match queries::update(tx, &access, id, change).await {
+            Ok(task) => Ok(task),
+            Err(refusal) => Err(self.hide_invisible_tasks(caller, refusal).await),
+        }
     }
 
     /// Takes three round trips: the seed document's function completes the task, and its effect is read after it.

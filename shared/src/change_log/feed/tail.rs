@@ -16,8 +16,8 @@ use super::subject::Subject;
 use crate::access::AccessTables;
 use crate::error::Result;
 
-/// How long changes gather before they are read together: under load one read for many commits.
-const GATHER_DELAY: Duration = Duration::from_millis(10);
+/// Shortest time between two reads.
+const MIN_READ_INTERVAL: Duration = Duration::from_millis(10);
 /// How often watchers learn how far the log has been read, if nothing changes.
 const BEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait before watchers are left to themselves after the database did not answer.
@@ -51,7 +51,7 @@ async fn run(feed: Arc<FeedState>, access: AccessTables) {
 }
 
 async fn follow(feed: &FeedState, access: AccessTables) -> Result<()> {
-    let mut listener = feed.signal.listen();
+    let mut listener = feed.signal.listen(MIN_READ_INTERVAL);
     let mut position = current_head(feed).await?;
     let mut beat = Instant::now();
     loop {
@@ -67,7 +67,6 @@ async fn follow(feed: &FeedState, access: AccessTables) -> Result<()> {
         let is_partial = read_batch(feed, access, &mut position, &watched, is_due).await?;
         if !is_partial {
             feed.lag.mark_caught_up();
-            tokio::time::sleep(GATHER_DELAY).await;
             listener.wait().await;
         }
     }
