@@ -45,7 +45,7 @@ service_packages! {
     identity { admin, backend }
     project { admin, backend }
     task { admin, backend }
-    content { admin }
+    content { admin, backend }
 }
 
 /// The encoded descriptor set of the whole suite.

@@ -141,8 +141,17 @@ mod tests {
         for (path, rule) in MethodRules::suite().iter() {
             let Some(scope) = &rule.scope else { continue };
             let (resource, verb) = scope.split_once(':').unwrap();
-            let resources =
-                ["account", "users", "projects", "members", "tasks", "documents", "attachments", "comments"];
+            let resources = [
+                "account",
+                "users",
+                "projects",
+                "members",
+                "tasks",
+                "documents",
+                "attachments",
+                "comments",
+                "webhooks",
+            ];
             assert!(resources.contains(&resource), "{path}: {scope}");
             assert_eq!(verb, if rule.is_reading { "read" } else { "write" }, "{path}");
         }

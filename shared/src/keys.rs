@@ -25,9 +25,14 @@ impl DerivedKey {
         }
     }
 
+    /// The current key and the former one.
+    pub fn all(&self) -> impl Iterator<Item = &Hmac<Sha256>> {
+        [Some(&self.current), self.former.as_ref()].into_iter().flatten()
+    }
+
     /// Whether a value was made under this key or the former one.
-    pub fn is_any(&self, mut made: impl FnMut(&Hmac<Sha256>) -> bool) -> bool {
-        made(&self.current) || self.former.as_ref().is_some_and(made)
+    pub fn is_any(&self, made: impl FnMut(&Hmac<Sha256>) -> bool) -> bool {
+        self.all().any(made)
     }
 }
 

@@ -26,10 +26,12 @@ use crate::telemetry;
 use crate::tls::SiblingConnector;
 use proto::MethodRules;
 use proto::common::server_info_service_client::ServerInfoServiceClient;
+use proto::content::backend::v1::event_feed_service_client::EventFeedServiceClient as ContentEventFeedClient;
 use proto::identity::backend::v1::session_service_client::SessionServiceClient;
 use proto::identity::backend::v1::user_lookup_service_client::UserLookupServiceClient;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
 use proto::project::backend::v1::invitation_service_client::InvitationServiceClient;
+use proto::task::backend::v1::event_feed_service_client::EventFeedServiceClient as TaskEventFeedClient;
 use proto::task::backend::v1::task_lookup_service_client::TaskLookupServiceClient;
 
 /// How long a unary call of a sibling may take, unless the call that it is made for ends earlier.
@@ -128,6 +130,17 @@ impl Siblings {
     /// The client of task's `TaskLookupService`.
     pub fn task_lookup(&self) -> TaskLookupServiceClient<SiblingChannel> {
         TaskLookupServiceClient::new(self.channel(Sibling::Task)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// The client of task's `EventFeedService`.
+    pub fn task_events(&self) -> TaskEventFeedClient<SiblingChannel> {
+        TaskEventFeedClient::new(self.channel(Sibling::Task)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// The client of content's `EventFeedService`.
+    pub fn content_events(&self) -> ContentEventFeedClient<SiblingChannel> {
+        ContentEventFeedClient::new(self.channel(Sibling::Content))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 }
 

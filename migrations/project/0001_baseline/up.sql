@@ -37,6 +37,9 @@ CREATE TYPE project_role AS ENUM ('owner', 'admin', 'member', 'viewer');
 -- Of transfers of ownership and invitations. A pending one past its expiry counts as expired; its status is set when
 -- the next one is made.
 CREATE TYPE offer_status AS ENUM ('pending', 'accepted', 'declined', 'withdrawn', 'expired');
+CREATE TYPE webhook_status AS ENUM ('active', 'paused');
+CREATE TYPE webhook_pause_reason AS ENUM ('requested', 'failing', 'gone', 'queue_full', 'not_authorized');
+CREATE TYPE webhook_delivery_status AS ENUM ('pending', 'delivered', 'failed');
 
 -- == Tables ==
 
@@ -106,13 +109,77 @@ CREATE TABLE invitations (
             ELSE status = 'declined' OR answered_by IS NULL END)
 );
 
+-- Endpoints that get a project's events. No row holds a secret: the service derives it from `id` and `generation` under a
+-- secret key.
+CREATE TABLE webhooks (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    project_id UUID NOT NULL CONSTRAINT fk_webhooks_project_id REFERENCES projects(id) ON DELETE CASCADE,
+    url VARCHAR(2048) NOT NULL,
+    description TEXT,
+    -- Numbers of the proto enums `ChangeKind` and `ResourceType`; empty for all.
+    change_kinds INTEGER[] NOT NULL DEFAULT '{}',
+    resource_types INTEGER[] NOT NULL DEFAULT '{}',
+    status webhook_status NOT NULL DEFAULT 'active',
+    pause_reason webhook_pause_reason,
+    -- The user on whose behalf it sends.
+    maintainer_id UUID NOT NULL,
+    -- Counts the secrets.
+    generation INTEGER NOT NULL DEFAULT 1,
+    -- Until when the secret before this generation also signs.
+    former_secret_expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT NOW(),
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT NOW(),
+    CONSTRAINT chk_webhook_pause_reason CHECK ((status = 'paused') = (pause_reason IS NOT NULL))
+);
+
+-- How sending to each webhook goes. Apart from `webhooks`, so that sending changes no etag.
+CREATE TABLE webhook_states (
+    webhook_id UUID PRIMARY KEY
+        CONSTRAINT fk_webhook_states_webhook_id REFERENCES webhooks(id) ON DELETE CASCADE,
+    -- Nobody sends to it before. A process that sends moves it ahead, so that others leave the webhook alone.
+    available_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    -- Failed attempts since the last success.
+    failures INTEGER NOT NULL DEFAULT 0,
+    failing_since TIMESTAMP WITH TIME ZONE,
+    -- Whether the owner has still to be told that it was paused.
+    owner_notice BOOLEAN NOT NULL DEFAULT FALSE
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100);
+
+-- Bodies of requests, one for each event that some webhook gets.
+CREATE TABLE webhook_messages (
+    id UUID PRIMARY KEY,
+    project_id UUID NOT NULL CONSTRAINT fk_webhook_messages_project_id REFERENCES projects(id) ON DELETE CASCADE,
+    event_type TEXT NOT NULL,
+    resource_id UUID NOT NULL,
+    payload TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL
+);
+
+CREATE TABLE webhook_deliveries (
+    id UUID PRIMARY KEY,
+    webhook_id UUID NOT NULL CONSTRAINT fk_webhook_deliveries_webhook_id REFERENCES webhooks(id) ON DELETE CASCADE,
+    message_id UUID NOT NULL
+        CONSTRAINT fk_webhook_deliveries_message_id REFERENCES webhook_messages(id) ON DELETE CASCADE,
+    -- Deliveries of one webhook with the same key are sent in the order of `position`.
+    order_key UUID NOT NULL,
+    position BIGINT GENERATED ALWAYS AS IDENTITY,
+    status webhook_delivery_status NOT NULL DEFAULT 'pending',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    attempted_at TIMESTAMP WITH TIME ZONE,
+    attempt_milliseconds INTEGER,
+    response_status INTEGER,
+    failure TEXT,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
+
 -- Emails to send: queued in the transaction that causes them, deleted once sent. Rows live for minutes and are updated
 -- a few times, so dead rows come fast.
 CREATE TABLE mail_outbox (
     id UUID PRIMARY KEY,
     kind TEXT NOT NULL,
     recipient VARCHAR(255) NOT NULL,
-    -- The invitation.
+    -- The invitation or webhook.
     entity_id UUID NOT NULL,
     parameters JSONB NOT NULL DEFAULT '{}'::jsonb,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
@@ -127,6 +194,15 @@ CREATE TABLE access_revisions (
     project_id UUID PRIMARY KEY,
     revision BIGINT NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.05);
+
+-- The position in the events of each service, updated in the transaction of their effects. One replica at a time follows
+-- each: `holder`, which renews `held_until` while it lives.
+CREATE TABLE feed_positions (
+    feed TEXT PRIMARY KEY,
+    cursor TEXT NOT NULL DEFAULT '',
+    holder UUID NOT NULL,
+    held_until TIMESTAMP WITH TIME ZONE NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100);
 
 -- Every change of a row, written in the transaction of the change. Readers order by (transaction_id, position) and stop
 -- below their snapshot's xmin: `position` alone is assigned before commit, so a reader would miss rows that commit
@@ -207,6 +283,17 @@ CREATE UNIQUE INDEX idx_invitations_one_pending ON invitations (project_id, emai
 CREATE INDEX idx_invitations_project_id ON invitations (project_id, created_at, id);
 CREATE INDEX idx_invitations_inviter_id ON invitations (inviter_id, created_at);
 CREATE INDEX idx_invitations_email ON invitations (email, sent_at);
+CREATE INDEX idx_webhooks_project_id ON webhooks (project_id, created_at, id);
+CREATE INDEX idx_webhook_states_available_at ON webhook_states (available_at);
+CREATE INDEX idx_webhook_states_owner_notice ON webhook_states (webhook_id) WHERE owner_notice;
+CREATE INDEX idx_webhook_messages_project_id ON webhook_messages (project_id);
+CREATE INDEX idx_webhook_messages_resource_id ON webhook_messages (resource_id);
+CREATE INDEX idx_webhook_messages_created_at ON webhook_messages (created_at);
+CREATE INDEX idx_webhook_deliveries_webhook_id ON webhook_deliveries (webhook_id, created_at, id);
+CREATE INDEX idx_webhook_deliveries_message_id ON webhook_deliveries (message_id);
+CREATE INDEX idx_webhook_deliveries_pending ON webhook_deliveries (webhook_id, position) WHERE status = 'pending';
+CREATE INDEX idx_webhook_deliveries_order ON webhook_deliveries (webhook_id, order_key, position)
+    WHERE status = 'pending';
 CREATE INDEX idx_mail_outbox_next_attempt_at ON mail_outbox (next_attempt_at);
 CREATE INDEX idx_mail_outbox_entity_id ON mail_outbox (entity_id);
 CREATE INDEX idx_change_log_entity ON change_log (entity, entity_id);
@@ -339,6 +426,10 @@ CREATE TRIGGER projects_updated_at_trigger
     FOR EACH ROW WHEN (current_setting('app.keep_dates', true) IS DISTINCT FROM 'on')
     EXECUTE FUNCTION audit_trigger_function();
 
+CREATE TRIGGER webhooks_updated_at_trigger
+    BEFORE UPDATE ON webhooks
+    FOR EACH ROW EXECUTE FUNCTION audit_trigger_function();
+
 CREATE TRIGGER projects_change_trigger
     AFTER INSERT OR UPDATE OR DELETE ON projects
     FOR EACH ROW EXECUTE FUNCTION record_change('id');
@@ -351,6 +442,10 @@ CREATE TRIGGER ownership_transfers_change_trigger
 CREATE TRIGGER invitations_change_trigger
     AFTER INSERT OR UPDATE OR DELETE ON invitations
     FOR EACH ROW EXECUTE FUNCTION record_change('project_id');
+-- Addresses of webhooks often hold a key.
+CREATE TRIGGER webhooks_change_trigger
+    AFTER INSERT OR UPDATE OR DELETE ON webhooks
+    FOR EACH ROW EXECUTE FUNCTION record_change('project_id', 'url');
 
 -- Access. Increments the revision when somebody's access to a project may have changed. The row lock serializes the
 -- changes of one project's access.
@@ -552,8 +647,50 @@ CREATE TRIGGER invitations_delete_email_trigger
     AFTER DELETE ON invitations
     FOR EACH ROW EXECUTE FUNCTION delete_invitation_email();
 
--- Overwrites the address in the invitations of a user whose account is erased, in the change log too, and withdraws those
--- that are pending.
+-- Webhooks
+
+-- The project of a webhook that the caller sees.
+CREATE FUNCTION project_of_webhook(webhook uuid) RETURNS uuid
+LANGUAGE sql STABLE
+RETURN (SELECT w.project_id FROM project.webhooks w WHERE w.id = webhook);
+
+CREATE FUNCTION project_of_webhook_delivery(delivery uuid) RETURNS uuid
+LANGUAGE sql STABLE
+RETURN (SELECT w.project_id FROM project.webhook_deliveries d JOIN project.webhooks w ON w.id = d.webhook_id
+    WHERE d.id = delivery);
+
+CREATE FUNCTION add_webhook_state() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+BEGIN
+    INSERT INTO webhook_states (webhook_id, available_at) VALUES (NEW.id, '-infinity');
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER webhooks_state_trigger
+    AFTER INSERT ON webhooks
+    FOR EACH ROW EXECUTE FUNCTION add_webhook_state();
+
+-- A resumed webhook is tried at once, with what waits, and its failures are forgotten.
+CREATE FUNCTION reset_webhook_state() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+BEGIN
+    UPDATE webhook_states
+    SET available_at = '-infinity', failures = 0, failing_since = NULL, owner_notice = FALSE
+    WHERE webhook_id = NEW.id;
+    UPDATE webhook_deliveries SET next_attempt_at = created_at
+    WHERE webhook_id = NEW.id AND status = 'pending';
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER webhooks_resume_trigger
+    AFTER UPDATE OF status ON webhooks
+    FOR EACH ROW WHEN (OLD.status = 'paused' AND NEW.status = 'active')
+    EXECUTE FUNCTION reset_webhook_state();
+
+-- Overwrites the address in the invitations of a user whose account is erased, in the change log too, deletes the bodies of
+-- webhooks with it, and withdraws those that are pending.
 CREATE FUNCTION erase_invitee(invitee uuid, address text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
@@ -566,6 +703,7 @@ BEGIN
         status = CASE WHEN status = 'pending' THEN 'withdrawn' ELSE status END,
         closed_at = CASE WHEN status = 'pending' THEN now() ELSE closed_at END
     WHERE id = ANY (answered);
+    DELETE FROM webhook_messages m WHERE m.resource_id = ANY (answered) AND m.event_type LIKE 'invitation.%';
     -- Several erasures may run at once, but none beside a trim.
     PERFORM FROM change_log_horizon FOR SHARE;
     UPDATE change_log SET
@@ -616,6 +754,11 @@ ALTER TABLE invitations ENABLE ROW LEVEL SECURITY;
 -- Requests neither read nor write the outbox: triggers write it.
 ALTER TABLE mail_outbox ENABLE ROW LEVEL SECURITY;
 ALTER TABLE access_revisions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE webhooks ENABLE ROW LEVEL SECURITY;
+ALTER TABLE webhook_states ENABLE ROW LEVEL SECURITY;
+ALTER TABLE webhook_messages ENABLE ROW LEVEL SECURITY;
+ALTER TABLE webhook_deliveries ENABLE ROW LEVEL SECURITY;
+ALTER TABLE feed_positions ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY project_access_policy ON projects
     FOR ALL TO application_role
@@ -656,6 +799,11 @@ CREATE POLICY invitation_insert_policy ON invitations FOR INSERT TO application_
     WITH CHECK (inviter_id = current_user_id() AND is_member(project_id));
 CREATE POLICY invitation_update_policy ON invitations FOR UPDATE TO application_role
     USING (is_member(project_id));
+CREATE POLICY webhook_access_policy ON webhooks FOR ALL TO application_role USING (is_member(project_id));
+CREATE POLICY webhook_message_access_policy ON webhook_messages FOR ALL TO application_role
+    USING (is_member(project_id));
+CREATE POLICY webhook_delivery_access_policy ON webhook_deliveries FOR ALL TO application_role
+    USING (EXISTS (SELECT 1 FROM webhooks w WHERE w.id = webhook_deliveries.webhook_id));
 -- Whoever sees a project reads its history; only members read that of its members, transfers and invitations.
 CREATE POLICY change_log_access_policy ON change_log FOR SELECT TO application_role
     USING (
@@ -669,6 +817,11 @@ CREATE POLICY transfer_worker_policy ON ownership_transfers FOR ALL TO project_w
 CREATE POLICY invitation_worker_policy ON invitations FOR ALL TO project_worker USING (TRUE);
 CREATE POLICY mail_outbox_worker_policy ON mail_outbox FOR ALL TO project_worker USING (TRUE);
 CREATE POLICY access_revision_worker_policy ON access_revisions FOR SELECT TO project_worker USING (TRUE);
+CREATE POLICY webhook_worker_policy ON webhooks FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY webhook_state_worker_policy ON webhook_states FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY webhook_message_worker_policy ON webhook_messages FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY webhook_delivery_worker_policy ON webhook_deliveries FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY feed_position_worker_policy ON feed_positions FOR ALL TO project_worker USING (TRUE);
 
 -- == Grants ==
 
@@ -685,9 +838,14 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON projects, project_members TO project_ser
 GRANT SELECT, INSERT, UPDATE (status, closed_at) ON ownership_transfers TO project_service;
 GRANT SELECT, INSERT, UPDATE (status, closed_at, mail_id, generation, sent_at, expires_at) ON invitations
     TO project_service;
+GRANT SELECT, INSERT, DELETE,
+    UPDATE (url, description, change_kinds, resource_types, status, pause_reason, maintainer_id, generation,
+        former_secret_expires_at) ON webhooks TO project_service;
+GRANT SELECT, INSERT ON webhook_messages, webhook_deliveries TO project_service;
 GRANT SELECT ON change_log, change_log_horizon TO project_service;
 GRANT EXECUTE ON FUNCTION is_member(uuid), lock_access_revision(uuid),
-    count_invitation_emails(text, timestamp with time zone), gather_projects(uuid[], text[], uuid[]) TO project_service;
+    count_invitation_emails(text, timestamp with time zone), gather_projects(uuid[], text[], uuid[]),
+    project_of_webhook(uuid), project_of_webhook_delivery(uuid) TO project_service;
 
 -- The worker imports projects, sends emails, transfers projects for operators and answers invitations: the invited user
 -- sees nothing of the project yet.
@@ -696,6 +854,11 @@ GRANT SELECT, INSERT ON projects, project_members TO project_worker;
 GRANT UPDATE (joined_at) ON project_members TO project_worker;
 GRANT SELECT ON ownership_transfers, access_revisions TO project_worker;
 GRANT SELECT, UPDATE (status, closed_at, answered_by) ON invitations TO project_worker;
-GRANT SELECT, UPDATE, DELETE ON mail_outbox TO project_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON mail_outbox TO project_worker;
+GRANT SELECT, UPDATE (status, pause_reason) ON webhooks TO project_worker;
+GRANT SELECT, UPDATE ON webhook_states TO project_worker;
+GRANT SELECT, INSERT, DELETE ON webhook_messages TO project_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_deliveries TO project_worker;
+GRANT SELECT, INSERT, UPDATE ON feed_positions TO project_worker;
 GRANT EXECUTE ON FUNCTION lock_access_revision(uuid), lock_ownership(uuid, uuid), set_owner(uuid, uuid, boolean),
     project_keys_lock_key(), erase_invitee(uuid, text) TO project_worker;

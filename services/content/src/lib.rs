@@ -13,6 +13,7 @@ mod comparison_pool;
 mod constraints;
 mod documents;
 mod editing;
+mod event_feed;
 mod export;
 mod feed;
 #[cfg(any(test, fuzzing))]

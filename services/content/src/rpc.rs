@@ -4,6 +4,8 @@ use proto::content::admin::v1 as admin;
 use proto::content::admin::v1::content_admin_service_server::{
     ContentAdminService, ContentAdminServiceServer,
 };
+use proto::content::backend::v1 as backend;
+use proto::content::backend::v1::event_feed_service_server::{EventFeedService, EventFeedServiceServer};
 use proto::content::v1 as pb;
 use proto::content::v1::attachment_service_server::{AttachmentService, AttachmentServiceServer};
 use proto::content::v1::comment_service_server::{CommentService, CommentServiceServer};
@@ -17,7 +19,7 @@ use crate::handler::ContentHandler;
 pub(crate) fn routes(handler: &ContentHandler) -> Routes {
     shared::routes![
         handler => DocumentServiceServer, AttachmentServiceServer, CommentServiceServer,
-        ContentAdminServiceServer,
+        EventFeedServiceServer, ContentAdminServiceServer,
     ]
 }
 
@@ -91,5 +93,12 @@ shared::rpc_table! {
         export_documents(admin::ExportDocumentsRequest) -> admin::ExportDocumentsResponse;
         #[stream(ExportFileStream)]
         export_file(admin::ExportFileRequest) -> admin::ExportFileResponse;
+    }
+}
+
+shared::rpc_table! {
+    impl EventFeedService for ContentHandler {
+        #[stream(WatchEventsStream)]
+        watch_events(backend::WatchEventsRequest) -> backend::WatchEventsResponse;
     }
 }

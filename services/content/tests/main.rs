@@ -13,6 +13,7 @@ mod download;
 mod edit_conflicts;
 mod edit_content;
 mod equal_files;
+mod event_feed;
 mod fixtures;
 mod garbage_collection;
 mod harness;

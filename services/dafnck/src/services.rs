@@ -4,6 +4,7 @@ use content::storage::StorageOptions;
 use identity::IdentityOptions;
 use local_servers::running_services::{RunningServices, sibling_urls};
 use local_servers::suite::SuiteOptions;
+use project::WebhookOptions;
 use shared::migrate::Set;
 use shared::service::{ServiceContext, serve_gateway};
 use tokio::net::TcpListener;
@@ -27,6 +28,7 @@ pub async fn start(
     options: &SuiteOptions,
     identity_options: &IdentityOptions,
     storage: &StorageOptions,
+    webhooks: WebhookOptions,
     listeners: [TcpListener; 4],
     gateway: TcpListener,
 ) -> anyhow::Result<RunningServices> {
@@ -42,7 +44,7 @@ pub async fn start(
     let mail = &options.mail;
     let services = [
         identity::start(context(identity::NAME, identity)?, identity_options.clone(), mail.clone()).await?,
-        project::start(context(project::NAME, project)?, mail.clone()).await?,
+        project::start(context(project::NAME, project)?, mail.clone(), webhooks).await?,
         task::start(context(task::NAME, task)?).await?,
         content::start(context(content::NAME, content)?, storage.clone()).await?,
     ];

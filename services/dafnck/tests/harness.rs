@@ -7,7 +7,11 @@ use dafnck::operator::{DEFAULT_PRINCIPAL, OperatorOptions};
 use http::Extensions;
 use identity::encryption::KeyRingOptions;
 use identity::{IdentityOptions, RegistrationMode};
+use project::WebhookOptions;
 use testkit::*;
+
+/// Receivers of tests are on the loopback.
+const WEBHOOKS: WebhookOptions = WebhookOptions { webhooks_allow_private: true };
 
 /// All four services in this process.
 pub fn harness() -> Harness {
@@ -16,7 +20,9 @@ pub fn harness() -> Harness {
             let own = options.own::<IdentityOptions>().clone();
             Box::pin(identity::start(context, own, options.mail.clone()))
         })
-        .serve(project::NAME, |context, options| Box::pin(project::start(context, options.mail.clone())))
+        .serve(project::NAME, |context, options| {
+            Box::pin(project::start(context, options.mail.clone(), WEBHOOKS))
+        })
         .serve(task::NAME, |context, _| Box::pin(task::start(context)))
         .serve(content::NAME, |context, options| {
             Box::pin(content::start(context, options.own::<StorageOptions>().clone()))

@@ -126,5 +126,6 @@ shared::rpc_table! {
     impl UserLookupService for IdentityHandler {
         resolve_users(backend::ResolveUsersRequest) -> backend::ResolveUsersResponse;
         resolve_usernames(backend::ResolveUsernamesRequest) -> backend::ResolveUsernamesResponse;
+        resolve_emails(backend::ResolveEmailsRequest) -> backend::ResolveEmailsResponse;
     }
 }

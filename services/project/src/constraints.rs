@@ -10,6 +10,8 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
         name: "chk_one_owner",
         rule: Rule::Forbidden(ErrorReason::OwnerRequired, "a project keeps its owner", None),
     },
+    Constraint { name: "webhooks_pkey", rule: Rule::Taken("id") },
+    Constraint { name: "fk_webhooks_project_id", rule: Rule::Missing("project") },
     Constraint { name: "projects_pkey", rule: Rule::Taken("id") },
     Constraint { name: "projects_key_key", rule: Rule::Taken("key") },
     Constraint { name: "projects_owner_id_fkey", rule: Rule::Missing("user") },

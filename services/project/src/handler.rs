@@ -7,6 +7,7 @@ use shared::service::ServiceContext;
 
 use crate::invitations::token::InvitationTokens;
 use crate::projects::{self, Project};
+use crate::webhooks::{FanOut, WebhookOptions, WebhookSecrets};
 
 /// Implements all services of the project API. Its methods live with the resources that they are about.
 #[derive(Clone)]
@@ -16,11 +17,22 @@ pub(crate) struct ProjectHandler {
     pub outbox: Outbox,
     pub invitation_tokens: InvitationTokens,
     pub exports: Exports,
+    pub webhooks: FanOut,
+    pub webhook_secrets: WebhookSecrets,
+    pub webhook_options: WebhookOptions,
 }
 
 impl ProjectHandler {
-    pub(crate) fn new(context: ServiceContext, outbox: Outbox, invitation_tokens: InvitationTokens) -> Self {
+    pub(crate) fn new(
+        context: ServiceContext,
+        outbox: Outbox,
+        invitation_tokens: InvitationTokens,
+        webhook_options: WebhookOptions,
+    ) -> Self {
         Self {
+            webhooks: FanOut::new(context.clock.clone()),
+            webhook_secrets: WebhookSecrets::new(&context.options.derivation),
+            webhook_options,
             project_reads: projects::queries::gathered_reads(&context.database),
             outbox,
             invitation_tokens,

@@ -9,6 +9,8 @@
 
 mod access;
 mod constraints;
+mod emails;
+mod events;
 mod export;
 mod feed;
 mod handler;
@@ -20,6 +22,7 @@ mod ownership;
 mod projects;
 mod rpc;
 mod schema;
+mod webhooks;
 
 use proto::common::{ServerFeatures, ServerInfo};
 use proto::project::DESCRIPTOR_SET;
@@ -27,7 +30,9 @@ use shared::mail::{MailOptions, Mailer, Outbox};
 use shared::service::{PreparedService, ServiceContext};
 
 pub use schema::NAME;
+pub use webhooks::WebhookOptions;
 
+use events::EventConsumers;
 use handler::ProjectHandler;
 use invitations::token::InvitationTokens;
 
@@ -38,8 +43,12 @@ pub static MIGRATIONS: shared::migrate::Set = shared::migrate::Set::of_service(N
 /// Starts background work and prepares the handlers.
 ///
 /// # Errors
-/// Invalid mail options, or a failing migration.
-pub async fn start(context: ServiceContext, mail: MailOptions) -> anyhow::Result<PreparedService> {
+/// Invalid mail options, a failing migration, or a TLS client that cannot be made.
+pub async fn start(
+    context: ServiceContext,
+    mail: MailOptions,
+    webhooks: WebhookOptions,
+) -> anyhow::Result<PreparedService> {
     context.migrate(&MIGRATIONS).await?;
     let sessions = context.remote_sessions();
     let outbox = Outbox::new(NAME, context.clock.clone());
@@ -48,10 +57,14 @@ pub async fn start(context: ServiceContext, mail: MailOptions) -> anyhow::Result
     context.spawn(outbox.clone().deliver(
         context.worker.clone(),
         Mailer::new(&mail)?,
-        move |queued| invitations::email::write(&writer, queued),
+        move |queued| emails::write(&writer, queued),
         context.shutdown.clone(),
     ));
-    let handler = ProjectHandler::new(context.clone(), outbox, tokens);
+    let handler = ProjectHandler::new(context.clone(), outbox.clone(), tokens, webhooks);
+    let sender =
+        webhooks::Sender::new(&context, &handler.webhooks, &handler.webhook_secrets, &outbox, webhooks)?;
+    context.spawn(sender.run());
+    events::spawn(&context, &EventConsumers { webhooks: handler.webhooks.clone() });
     let features = ServerFeatures { mail_enabled: mail.is_enabled(), ..ServerFeatures::default() };
     let info = ServerInfo { features: Some(features), ..ServerInfo::default() };
     Ok(context.into_service(DESCRIPTOR_SET, rpc::routes(&handler), info, sessions))

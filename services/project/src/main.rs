@@ -1,6 +1,7 @@
 //! The program of the project service.
 
 use clap::Parser;
+use project::WebhookOptions;
 use shared::config::ServiceOptions;
 use shared::mail::MailOptions;
 
@@ -15,10 +16,12 @@ struct Cli {
     service: ServiceOptions,
     #[command(flatten)]
     mail: MailOptions,
+    #[command(flatten)]
+    webhooks: WebhookOptions,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Cli { service, mail } = shared::command_line::parse();
-    shared::service::run(project::NAME, service, |context| project::start(context, mail)).await
+    let Cli { service, mail, webhooks } = shared::command_line::parse();
+    shared::service::run(project::NAME, service, |context| project::start(context, mail, webhooks)).await
 }

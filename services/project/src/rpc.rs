@@ -10,6 +10,7 @@ use proto::project::backend::v1::invitation_service_server::{InvitationService, 
 use proto::project::v1 as pb;
 use proto::project::v1::member_service_server::{MemberService, MemberServiceServer};
 use proto::project::v1::project_service_server::{ProjectService, ProjectServiceServer};
+use proto::project::v1::webhook_service_server::{WebhookService, WebhookServiceServer};
 
 use tonic::service::Routes;
 
@@ -18,8 +19,8 @@ use crate::handler::ProjectHandler;
 /// The servers of all services of this crate.
 pub(crate) fn routes(handler: &ProjectHandler) -> Routes {
     shared::routes![
-        handler => ProjectServiceServer, MemberServiceServer, InvitationServiceServer, AccessServiceServer,
-        ProjectAdminServiceServer,
+        handler => ProjectServiceServer, MemberServiceServer, WebhookServiceServer, InvitationServiceServer,
+        AccessServiceServer, ProjectAdminServiceServer,
     ]
 }
 
@@ -64,6 +65,23 @@ shared::rpc_table! {
         get_project_at(pb::GetProjectAtRequest) -> pb::Project;
         #[stream(WatchProjectStream)]
         watch_project(pb::WatchProjectRequest) -> pb::WatchProjectResponse;
+    }
+}
+
+shared::rpc_table! {
+    impl WebhookService for ProjectHandler {
+        create_webhook(pb::CreateWebhookRequest) -> pb::CreateWebhookResponse;
+        get_webhook(pb::GetWebhookRequest) -> pb::Webhook;
+        list_webhooks(pb::ListWebhooksRequest) -> pb::ListWebhooksResponse;
+        update_webhook(pb::UpdateWebhookRequest) -> pb::Webhook;
+        delete_webhook(pb::DeleteWebhookRequest) -> pb::DeleteWebhookResponse;
+        pause_webhook(pb::PauseWebhookRequest) -> pb::Webhook;
+        resume_webhook(pb::ResumeWebhookRequest) -> pb::Webhook;
+        rotate_webhook_secret(pb::RotateWebhookSecretRequest) -> pb::RotateWebhookSecretResponse;
+        send_test_event(pb::SendTestEventRequest) -> pb::WebhookDelivery;
+        get_webhook_delivery(pb::GetWebhookDeliveryRequest) -> pb::WebhookDelivery;
+        list_webhook_deliveries(pb::ListWebhookDeliveriesRequest) -> pb::ListWebhookDeliveriesResponse;
+        redeliver_webhook(pb::RedeliverWebhookRequest) -> pb::WebhookDelivery;
     }
 }
 

@@ -16,6 +16,31 @@ pg_enum! {
     }
 }
 
+pg_enum! {
+    WebhookStatus as SqlWebhookStatus in "project"."webhook_status" is project::WebhookStatus {
+        Active = "active",
+        Paused = "paused",
+    }
+}
+
+pg_enum! {
+    PauseReason as SqlPauseReason in "project"."webhook_pause_reason" is project::WebhookPauseReason {
+        Requested = "requested",
+        Failing = "failing",
+        Gone = "gone",
+        QueueFull = "queue_full",
+        NotAuthorized = "not_authorized",
+    }
+}
+
+pg_enum! {
+    DeliveryStatus as SqlDeliveryStatus in "project"."webhook_delivery_status" is project::WebhookDeliveryStatus {
+        Pending = "pending",
+        Delivered = "delivered",
+        Failed = "failed",
+    }
+}
+
 diesel::table! {
     use diesel::sql_types::*;
     use shared::schema::{SqlProjectStatus, SqlProjectVisibility};
@@ -95,10 +120,80 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::{SqlPauseReason, SqlWebhookStatus};
+    project.webhooks (id) {
+        id -> Uuid,
+        project_id -> Uuid,
+        url -> Varchar,
+        description -> Nullable<Text>,
+        change_kinds -> Array<Int4>,
+        resource_types -> Array<Int4>,
+        status -> SqlWebhookStatus,
+        pause_reason -> Nullable<SqlPauseReason>,
+        maintainer_id -> Uuid,
+        generation -> Int4,
+        former_secret_expires_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        xmin -> Oid,
+    }
+}
+
+diesel::table! {
+    project.webhook_states (webhook_id) {
+        webhook_id -> Uuid,
+        available_at -> Timestamptz,
+        failures -> Int4,
+        failing_since -> Nullable<Timestamptz>,
+        owner_notice -> Bool,
+    }
+}
+
+diesel::table! {
+    project.webhook_messages (id) {
+        id -> Uuid,
+        project_id -> Uuid,
+        event_type -> Text,
+        resource_id -> Uuid,
+        payload -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::SqlDeliveryStatus;
+    project.webhook_deliveries (id) {
+        id -> Uuid,
+        webhook_id -> Uuid,
+        message_id -> Uuid,
+        order_key -> Uuid,
+        position -> Int8,
+        status -> SqlDeliveryStatus,
+        attempts -> Int4,
+        next_attempt_at -> Timestamptz,
+        attempted_at -> Nullable<Timestamptz>,
+        attempt_milliseconds -> Nullable<Int4>,
+        response_status -> Nullable<Int4>,
+        failure -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(webhooks -> projects (project_id));
+diesel::joinable!(webhook_states -> webhooks (webhook_id));
+diesel::joinable!(webhook_deliveries -> webhook_messages (message_id));
+
 diesel::allow_tables_to_appear_in_same_query!(
     projects,
     project_members,
     access_revisions,
     ownership_transfers,
     invitations,
+    webhooks,
+    webhook_states,
+    webhook_messages,
+    webhook_deliveries,
 );

@@ -9,6 +9,7 @@ mod access_target;
 mod batch;
 mod constraints;
 mod dependencies;
+mod event_feed;
 mod export;
 mod facets;
 mod feed;

@@ -3,6 +3,7 @@
 use proto::task::admin::v1 as admin;
 use proto::task::admin::v1::task_admin_service_server::{TaskAdminService, TaskAdminServiceServer};
 use proto::task::backend::v1 as backend;
+use proto::task::backend::v1::event_feed_service_server::{EventFeedService, EventFeedServiceServer};
 use proto::task::backend::v1::task_lookup_service_server::{TaskLookupService, TaskLookupServiceServer};
 use proto::task::v1 as pb;
 use proto::task::v1::plan_service_server::{PlanService, PlanServiceServer};
@@ -15,7 +16,8 @@ use crate::handler::TaskHandler;
 /// The servers of all services of this crate.
 pub(crate) fn routes(handler: &TaskHandler) -> Routes {
     shared::routes![
-        handler => TaskServiceServer, PlanServiceServer, TaskLookupServiceServer, TaskAdminServiceServer,
+        handler => TaskServiceServer, PlanServiceServer, TaskLookupServiceServer, EventFeedServiceServer,
+        TaskAdminServiceServer,
     ]
 }
 
@@ -73,5 +75,12 @@ shared::rpc_table! {
         resolve_task(backend::ResolveTaskRequest) -> backend::ResolvedTask;
         #[stream(WatchDeletedTasksStream)]
         watch_deleted_tasks(backend::WatchDeletedTasksRequest) -> backend::WatchDeletedTasksResponse;
+    }
+}
+
+shared::rpc_table! {
+    impl EventFeedService for TaskHandler {
+        #[stream(WatchEventsStream)]
+        watch_events(backend::WatchEventsRequest) -> backend::WatchEventsResponse;
     }
 }

@@ -9,6 +9,7 @@ mod concurrency;
 mod create;
 mod delete;
 mod dependencies;
+mod event_feed;
 mod facets;
 mod feed;
 mod feed_access;

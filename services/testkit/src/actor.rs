@@ -16,6 +16,7 @@ use proto::identity::v1::user_service_client::UserServiceClient;
 use proto::project::v1 as project;
 use proto::project::v1::member_service_client::MemberServiceClient;
 use proto::project::v1::project_service_client::ProjectServiceClient;
+use proto::project::v1::webhook_service_client::WebhookServiceClient;
 use proto::task::v1 as task;
 use proto::task::v1::plan_service_client::PlanServiceClient;
 use proto::task::v1::task_service_client::TaskServiceClient;
@@ -197,6 +198,10 @@ impl Actor {
 
     pub fn members(&self) -> MemberServiceClient<Client> {
         MemberServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn webhooks(&self) -> WebhookServiceClient<Client> {
+        WebhookServiceClient::new(self.client(Service::Project))
     }
 
     pub fn tasks(&self) -> TaskServiceClient<Client> {

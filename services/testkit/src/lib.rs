@@ -73,6 +73,7 @@ pub use small_disk::SmallDisk;
 pub use summary::{reason_of, summary, violations};
 pub use target_cluster::TargetCluster;
 pub use topology::{Encryption, Pooling, RedisTopology, Topology};
+pub use workspace::cache as package_cache;
 pub use write_load::{WriteLoad, create_task, kill_under_load, task_writer};
 
 use std::collections::BTreeSet;

@@ -54,6 +54,7 @@ impl ServiceProcess {
             .env("DAFNCK_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
             .env("DAFNCK_MAIL_URL", format!("folder:{}", files.join(mail::DIRECTORY).display()))
             .env("DAFNCK_REGISTRATION", "direct")
+            .env("DAFNCK_WEBHOOKS_ALLOW_PRIVATE", "true")
             .env("DAFNCK_MAIL_FROM", "DafnckMachine <no-reply@dafnck.example>")
             .env("DAFNCK_IDENTITY_URL", &siblings.identity_url)
             .env("DAFNCK_PROJECT_URL", &siblings.project_url)

@@ -8,6 +8,6 @@ pub(super) fn workspace() -> PathBuf {
 }
 
 /// The directory in which copies of server programs are installed.
-pub(super) fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     workspace().join(".local/cache")
 }

@@ -12,6 +12,7 @@ use Permission::{
     AttachmentDelete, AttachmentRead, AttachmentWrite, CommentDelete, CommentRead, CommentWrite,
     DocumentDelete, DocumentPublish, DocumentRead, DocumentWrite, MemberManage, MemberRead, ProjectArchive,
     ProjectDelete, ProjectRead, ProjectTransfer, ProjectUpdate, TaskDelete, TaskRead, TaskWrite,
+    WebhookManage,
 };
 
 /// What one who is not a member may do in a project that its visibility lets them see.
@@ -28,6 +29,7 @@ const ADMIN_ADDS: &[Permission] = &[
     DocumentDelete,
     AttachmentDelete,
     CommentDelete,
+    WebhookManage,
 ];
 const OWNER_ADDS: &[Permission] = &[ProjectDelete, ProjectTransfer];
 

@@ -116,6 +116,8 @@ pub(super) enum Scope<'a> {
     Project(Uuid),
     /// Those of any of these projects, along the end of the log.
     Projects(&'a [Uuid]),
+    /// Those of these tables in all projects, along the end of the log.
+    Entities(&'a [&'a str]),
 }
 
 /// The next changes after a position.
@@ -274,6 +276,9 @@ pub(super) async fn read_batch(
         Scope::Projects(projects) => {
             PreparedQuery(query.bind::<Array<SqlUuid>, _>(projects)).load(&mut conn).await?
         }
+        Scope::Entities(entities) => {
+            PreparedQuery(query.bind::<Array<Text>, _>(entities)).load(&mut conn).await?
+        }
     };
     into_batch(rows, after)
 }
@@ -282,6 +287,7 @@ fn batch_query(schema: &str, scope: Scope<'_>) -> String {
     let scope_condition = match scope {
         Scope::Project(_) => "project_id = $3",
         Scope::Projects(_) => "project_id = ANY ($3)",
+        Scope::Entities(_) => "entity = ANY ($3)",
     };
     let bounds = bounds_of(schema);
     format!(

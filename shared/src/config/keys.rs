@@ -24,7 +24,7 @@ pub struct PrincipalOptions {
 }
 
 /// What a service derives the keys of its tokens from: page tokens and resume tokens, of identity also codes, API tokens
-/// and successors of refresh tokens, of project also invitations.
+/// and successors of refresh tokens, of project also invitations and the secrets of webhooks.
 #[derive(Args, Clone, Debug)]
 pub struct DerivationOptions {
     /// Secret from which the service derives its tokens, at least 32 characters. Of this service alone, the same in its

@@ -36,6 +36,7 @@ var steps = []struct {
 	{"upload_resume", uploadResume},
 	{"download_checksum", downloadChecksum},
 	{"comments", comments},
+	{"webhooks", webhooks},
 	{"validation_errors", validationErrors},
 	{"not_found_and_denied", notFoundAndDenied},
 	{"deadline", deadline},

@@ -64,6 +64,7 @@ type user struct {
 	auth        identityv1.AuthServiceClient
 	account     identityv1.AccountServiceClient
 	projects    projectv1.ProjectServiceClient
+	webhooks    projectv1.WebhookServiceClient
 	tasks       taskv1.TaskServiceClient
 	plans       taskv1.PlanServiceClient
 	attachments contentv1.AttachmentServiceClient
@@ -127,13 +128,15 @@ func (s *scenario) newUser(name string, grant *identityv1.SessionGrant) *user {
 	identity := s.connect("identity", session.Authorization)
 	tasks := s.connect("task", session.Authorization)
 	content := s.connect("content", session.Authorization)
+	project := s.connect("project", session.Authorization)
 	return &user{
 		name:        name,
 		id:          grant.User.Id,
 		session:     session,
 		auth:        identityv1.NewAuthServiceClient(identity),
 		account:     identityv1.NewAccountServiceClient(identity),
-		projects:    projectv1.NewProjectServiceClient(s.connect("project", session.Authorization)),
+		projects:    projectv1.NewProjectServiceClient(project),
+		webhooks:    projectv1.NewWebhookServiceClient(project),
 		tasks:       taskv1.NewTaskServiceClient(tasks),
 		plans:       taskv1.NewPlanServiceClient(tasks),
 		attachments: contentv1.NewAttachmentServiceClient(content),

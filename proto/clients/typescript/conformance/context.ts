@@ -9,6 +9,7 @@ import { CommentService } from "../gen/dafnck/content/v1/comment_service_pb.js";
 import { AccountService } from "../gen/dafnck/identity/v1/account_service_pb.js";
 import { AuthService } from "../gen/dafnck/identity/v1/auth_service_pb.js";
 import { ProjectService } from "../gen/dafnck/project/v1/project_service_pb.js";
+import { WebhookService } from "../gen/dafnck/project/v1/webhook_service_pb.js";
 import { PlanService } from "../gen/dafnck/task/v1/plan_service_pb.js";
 import type { Task } from "../gen/dafnck/task/v1/task_pb.js";
 import { TaskService } from "../gen/dafnck/task/v1/task_service_pb.js";
@@ -92,6 +93,7 @@ export class Context {
   readonly plans = createClient(PlanService, this.connect("task", this.authorization));
   readonly attachments = createClient(AttachmentService, this.connect("content", this.authorization));
   readonly comments = createClient(CommentService, this.connect("content", this.authorization));
+  readonly webhooks = createClient(WebhookService, this.connect("project", this.authorization));
 
   /** `target`: instead of the service's own `host:port`. */
   connect(service: ServiceName, authorization?: Authorization, target = this.targets[service]): Transport {

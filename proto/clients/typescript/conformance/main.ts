@@ -18,6 +18,7 @@ import {
   plan,
   requestIdConflict,
 } from "./tasks.js";
+import { webhooks } from "./webhooks.js";
 
 const STEPS: Record<string, Step> = {
   sign_up: signUp,
@@ -37,6 +38,7 @@ const STEPS: Record<string, Step> = {
   upload_resume: uploadResume,
   download_checksum: downloadChecksum,
   comments,
+  webhooks,
   validation_errors: validationErrors,
   not_found_and_denied: notFoundAndDenied,
   deadline,

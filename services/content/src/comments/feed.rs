@@ -20,8 +20,8 @@ use crate::schema::NAME;
 use crate::targets::wire::target_at;
 use crate::targets::{ContentTarget, EntityType};
 
-const COMMENTS: &str = "comments";
-const REACTIONS: &str = "comment_reactions";
+pub(crate) const COMMENTS: &str = "comments";
+pub(crate) const REACTIONS: &str = "comment_reactions";
 /// Columns that are fields of the API. A change of others is no event.
 const FIELDS: [&str; 8] = [
     "mentioned_user_ids",
@@ -36,7 +36,7 @@ const FIELDS: [&str; 8] = [
 
 /// Which changes to return. Empty fields do not filter; all others must match.
 #[derive(Clone, Debug, Default)]
-pub(super) struct EventFilter {
+pub(crate) struct EventFilter {
     operations: Vec<Operation>,
     actor_id: Option<Uuid>,
     targets: Vec<ContentTarget>,
@@ -100,51 +100,65 @@ impl Subject for CommentWatch {
     }
 
     async fn to_event(&self, record: &Record) -> Result<Option<pb::CommentEvent>> {
-        match record.entity.as_str() {
-            COMMENTS => self.comment_event(record),
-            REACTIONS => self.reaction_event(record),
-            _ => Ok(None),
-        }
+        event(record, self.project_id, &self.filter)
     }
 }
 
-impl CommentWatch {
-    fn comment_event(&self, record: &Record) -> Result<Option<pb::CommentEvent>> {
-        let (before, after): (Option<Comment>, Option<Comment>) = (record.before()?, record.after()?);
-        let Some(target) = after.as_ref().or(before.as_ref()).map(Comment::target) else { return Ok(None) };
-        let mut changed: Vec<String> =
-            record.changed_columns().filter_map(field_of).map(str::to_owned).collect();
-        changed.dedup();
-        let is_unchanged = record.operation == Operation::Update && changed.is_empty();
-        if is_unchanged || !self.filter.matches(record, target) {
-            return Ok(None);
-        }
-        let after = after.map(|comment| Comment { row_version: record.row_version(), ..comment });
-        let comment = pb::CommentChange {
-            before: before.map(|comment| pb::Comment { etag: String::new(), ..comment.into() }),
-            after: after.map(Into::into),
-        };
-        Ok(Some(pb::CommentEvent {
-            change: Some(record.to_change(ResourceType::Comment, self.project_id, changed)),
-            resource: Some(Resource::Comment(comment)),
-        }))
+/// The event of a change; `None` if it is none of comments or does not match the filter.
+pub(crate) fn event(
+    record: &Record,
+    project_id: Uuid,
+    filter: &EventFilter,
+) -> Result<Option<pb::CommentEvent>> {
+    match record.entity.as_str() {
+        COMMENTS => comment_event(record, project_id, filter),
+        REACTIONS => reaction_event(record, project_id, filter),
+        _ => Ok(None),
     }
+}
 
-    fn reaction_event(&self, record: &Record) -> Result<Option<pb::CommentEvent>> {
-        let (before, after): (Option<Reaction>, Option<Reaction>) = (record.before()?, record.after()?);
-        let Some(reaction) = after.or(before) else { return Ok(None) };
-        let target = ContentTarget { entity_type: reaction.entity_type, id: reaction.entity_id };
-        if !self.filter.matches(record, target) {
-            return Ok(None);
-        }
-        let change = record.to_change(ResourceType::CommentReaction, self.project_id, Vec::new());
-        let reaction = pb::ReactionChange {
-            comment_id: reaction.comment_id.to_string(),
-            emoji: reaction.emoji,
-            user_id: reaction.user_id.to_string(),
-        };
-        Ok(Some(pb::CommentEvent { change: Some(change), resource: Some(Resource::Reaction(reaction)) }))
+fn comment_event(
+    record: &Record,
+    project_id: Uuid,
+    filter: &EventFilter,
+) -> Result<Option<pb::CommentEvent>> {
+    let (before, after): (Option<Comment>, Option<Comment>) = (record.before()?, record.after()?);
+    let Some(target) = after.as_ref().or(before.as_ref()).map(Comment::target) else { return Ok(None) };
+    let mut changed: Vec<String> = record.changed_columns().filter_map(field_of).map(str::to_owned).collect();
+    changed.dedup();
+    let is_unchanged = record.operation == Operation::Update && changed.is_empty();
+    if is_unchanged || !filter.matches(record, target) {
+        return Ok(None);
     }
+    let after = after.map(|comment| Comment { row_version: record.row_version(), ..comment });
+    let comment = pb::CommentChange {
+        before: before.map(|comment| pb::Comment { etag: String::new(), ..comment.into() }),
+        after: after.map(Into::into),
+    };
+    Ok(Some(pb::CommentEvent {
+        change: Some(record.to_change(ResourceType::Comment, project_id, changed)),
+        resource: Some(Resource::Comment(comment)),
+    }))
+}
+
+fn reaction_event(
+    record: &Record,
+    project_id: Uuid,
+    filter: &EventFilter,
+) -> Result<Option<pb::CommentEvent>> {
+    let (before, after): (Option<Reaction>, Option<Reaction>) = (record.before()?, record.after()?);
+    let Some(reaction) = after.or(before) else { return Ok(None) };
+    let target = ContentTarget { entity_type: reaction.entity_type, id: reaction.entity_id };
+    if !filter.matches(record, target) {
+        return Ok(None);
+    }
+    let change = record.to_change(ResourceType::CommentReaction, project_id, Vec::new());
+    let reaction = pb::ReactionChange {
+        comment_id: reaction.comment_id.to_string(),
+        emoji: reaction.emoji,
+        user_id: reaction.user_id.to_string(),
+    };
+    Ok(Some(pb::CommentEvent { change: Some(change), resource: Some(Resource::Reaction(reaction)) }))
 }
 
 /// The field of the API that a column belongs to. Those of an anchor stand together.

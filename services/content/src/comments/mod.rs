@@ -4,7 +4,7 @@
 //! numbers are the database's work as well.
 
 pub(crate) mod anchors;
-mod feed;
+pub(crate) mod feed;
 pub(crate) mod mentions;
 pub(crate) mod queries;
 pub(crate) mod rpc;

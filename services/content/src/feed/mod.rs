@@ -3,7 +3,7 @@
 
 pub(crate) mod rpc;
 mod watch;
-mod wire;
+pub(crate) mod wire;
 
 use shared::change_log::{Operation, Record};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::schema::DocumentStatus;
 
 /// Which changes to return. Empty fields do not filter; all others must match.
 #[derive(Clone, Debug, Default)]
-struct EventFilter {
+pub(crate) struct EventFilter {
     operations: Vec<Operation>,
     actor_id: Option<Uuid>,
     document_ids: Vec<Uuid>,

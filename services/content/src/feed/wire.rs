@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::EventFilter;
 use crate::documents::DocumentHead;
 
-const ENTITY: &str = "documents";
+pub(crate) const DOCUMENTS: &str = "documents";
 /// Columns that are fields of the API. A change of others is no event.
 const FIELDS: [&str; 8] =
     ["title", "content_type", "version", "status", "tags", "metadata", "updated_at", "published_at"];
@@ -42,12 +42,12 @@ impl TryFrom<pb::WatchDocumentsRequest> for WatchDocumentsInput {
 }
 
 /// The event of a change; `None` if it is none of documents or does not match the filter.
-pub(super) fn event(
+pub(crate) fn event(
     record: &Record,
     project_id: Uuid,
     filter: &EventFilter,
 ) -> Result<Option<pb::DocumentEvent>> {
-    if record.entity != ENTITY {
+    if record.entity != DOCUMENTS {
         return Ok(None);
     }
     let (before, after): (Option<DocumentHead>, Option<DocumentHead>) = (record.before()?, record.after()?);

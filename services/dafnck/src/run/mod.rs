@@ -209,6 +209,7 @@ async fn start_services(
         bucket: settings.bucket(&options.bucket),
         limits: options.files.clone(),
     };
+    let webhooks = options.webhooks;
     let mut cors = options.cors.clone();
     let data_directory = std::path::absolute(&options.data_directory)?;
     if let Some(url) = settings.console_url() {
@@ -237,7 +238,8 @@ async fn start_services(
     };
     say("starting the services…");
     let mut running =
-        services::start(&options, &identity, &storage, listeners.services, listeners.gateway).await?;
+        services::start(&options, &identity, &storage, webhooks, listeners.services, listeners.gateway)
+            .await?;
     if let Some(listener) = listeners.console {
         let shutdown = running.shutdown();
         running.spawn(console::serve(listener, settings.gateway_url(), data_directory, shutdown));

@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use content::storage::{BucketOptions, FileLimits};
 use identity::{RegistrationMode, SessionOptions};
+use project::WebhookOptions;
 use shared::config::{CorsOptions, LimitOptions, ProxyOptions, TelemetryOptions};
 use shared::mail::{Destination, Mailbox};
 
@@ -81,6 +82,9 @@ pub struct RunOptions {
     /// `confirmed`, in two, with a code from a mail between them
     #[arg(long, env = "DAFNCK_REGISTRATION", value_enum, default_value = "direct")]
     pub registration: RegistrationMode,
+    /// Where webhooks may send.
+    #[command(flatten)]
+    pub webhooks: WebhookOptions,
     /// Proxies in front of the services.
     #[command(flatten)]
     pub proxies: ProxyOptions,

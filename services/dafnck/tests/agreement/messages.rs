@@ -12,7 +12,7 @@ use super::values;
 
 const DAY: i64 = 24 * 60 * 60;
 /// Fields that only a rule about the whole message requires.
-const REQUIRED: [(&str, &[&str]); 16] = [
+const REQUIRED: [(&str, &[&str]); 18] = [
     ("dafnck.common.v1.TimeRange", &["start_time"]),
     ("dafnck.common.v1.DurationRange", &["min_duration"]),
     ("dafnck.content.v1.CreateDocumentRequest", &["document.project_id", "document.title"]),
@@ -25,6 +25,8 @@ const REQUIRED: [(&str, &[&str]); 16] = [
     ("dafnck.project.v1.UpdateProjectRequest", &["project.id"]),
     ("dafnck.project.v1.AddMemberRequest", &["member.project_id", "member.user_id"]),
     ("dafnck.project.v1.UpdateMemberRequest", &["member.project_id", "member.user_id"]),
+    ("dafnck.project.v1.CreateWebhookRequest", &["webhook.project_id", "webhook.url"]),
+    ("dafnck.project.v1.UpdateWebhookRequest", &["webhook.id"]),
     ("dafnck.task.v1.CreateTaskRequest", &["task.project_id", "task.title"]),
     ("dafnck.task.v1.UpdateTaskRequest", &["task.id"]),
     ("dafnck.task.v1.BatchCreateTasksRequest", &["tasks.title"]),

@@ -50,7 +50,7 @@ const fn mask_rule(
 }
 
 /// All of them.
-pub const SERVER_RULES: [ServerRule; 32] = [
+pub const SERVER_RULES: [ServerRule; 34] = [
     rule(
         "must be an email address",
         "the domain may be in any script and is converted by UTS 46; annotations check the length and '@'",
@@ -196,6 +196,18 @@ pub const SERVER_RULES: [ServerRule; 32] = [
         CLEARED,
         "identity.v1.AccountService/UpdateUser",
         || json!({"user": {}, "update_mask": "username"}),
+    ),
+    rule(
+        "must be an https address with a host, without user and fragment",
+        "the parts of an address by the rules of browsers",
+        "project.v1.WebhookService/CreateWebhook",
+        || json!({"webhook": {"project_id": ID, "url": "https://user@example.org/"}}),
+    ),
+    mask_rule(
+        "must not be empty",
+        CLEARED,
+        "project.v1.WebhookService/UpdateWebhook",
+        || json!({"webhook": {"id": ID}, "update_mask": "url"}),
     ),
     mask_rule(
         "must have 2 to 10 capital letters",

@@ -131,7 +131,7 @@ async fn whoever_is_given_an_address_is_let_through_to_it() {
 fn own_or_unasked(variable: &str, own: &str) -> bool {
     let asked: &[&str] = match own {
         "identity" => &["PROJECT"],
-        "project" => &["IDENTITY"],
+        "project" => &["IDENTITY", "TASK", "CONTENT"],
         "task" => &["IDENTITY", "PROJECT"],
         "content" => &["IDENTITY", "PROJECT", "TASK"],
         _ => return false,

@@ -12,6 +12,7 @@ use dafnck::help::arrange;
 use dafnck::maintain::MaintainOptions;
 use dafnck::migrations::MigrateOptions;
 use identity::IdentityOptions;
+use project::WebhookOptions;
 use shared::config::ServiceOptions;
 use shared::mail::MailOptions;
 
@@ -27,7 +28,9 @@ fn command(program: &str) -> Command {
         "identity" => {
             MailOptions::augment_args(IdentityOptions::augment_args(ServiceOptions::augment_args(command)))
         }
-        "project" => MailOptions::augment_args(ServiceOptions::augment_args(command)),
+        "project" => {
+            MailOptions::augment_args(WebhookOptions::augment_args(ServiceOptions::augment_args(command)))
+        }
         "task" => ServiceOptions::augment_args(command),
         "content" => StorageOptions::augment_args(ServiceOptions::augment_args(command)),
         "migrate" => arrange(MigrateOptions::augment_args(command)),

@@ -25,6 +25,7 @@ pub fn all(ids: &Ids) -> Vec<Sample> {
         of_projects(ids),
         of_people(ids),
         of_invitations(ids),
+        of_webhooks(ids),
         task_requests::all(ids),
         of_documents(ids),
         of_files(ids),
@@ -157,6 +158,44 @@ fn of_invitations(ids: &Ids) -> Vec<Sample> {
         ("project.v1.MemberService/WithdrawInvitation", by_invitation.encode_to_vec()),
         ("project.v1.MemberService/AcceptInvitation", accept.encode_to_vec()),
         ("project.v1.MemberService/DeclineInvitation", accept.encode_to_vec()),
+    ]
+}
+
+fn of_webhooks(ids: &Ids) -> Vec<Sample> {
+    use project::*;
+    let (webhook_id, etag) = (ids.webhook.clone(), stale());
+    let create = CreateWebhookRequest {
+        webhook: Some(Webhook {
+            project_id: ids.project.clone(),
+            url: "https://hooks.example.org/".to_owned(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let by_id = GetWebhookRequest { webhook_id: webhook_id.clone() }.encode_to_vec();
+    let list = ListWebhooksRequest { project_id: ids.project.clone(), ..Default::default() };
+    let unchanged = Webhook { id: webhook_id.clone(), etag: etag.clone(), ..Default::default() };
+    let update = UpdateWebhookRequest { webhook: Some(unchanged), ..Default::default() };
+    let by_verb = DeleteWebhookRequest { webhook_id: webhook_id.clone(), etag: etag.clone() }.encode_to_vec();
+    let rotate = RotateWebhookSecretRequest { webhook_id: webhook_id.clone(), etag, ..Default::default() };
+    let test = SendTestEventRequest { request_id: new_id(), webhook_id: webhook_id.clone() };
+    let webhook_delivery_id = ids.webhook_delivery.clone();
+    let delivery = GetWebhookDeliveryRequest { webhook_delivery_id: webhook_delivery_id.clone() };
+    let deliveries = ListWebhookDeliveriesRequest { webhook_id, ..Default::default() };
+    let redeliver = RedeliverWebhookRequest { request_id: new_id(), webhook_delivery_id };
+    vec![
+        ("project.v1.WebhookService/CreateWebhook", create.encode_to_vec()),
+        ("project.v1.WebhookService/GetWebhook", by_id),
+        ("project.v1.WebhookService/ListWebhooks", list.encode_to_vec()),
+        ("project.v1.WebhookService/UpdateWebhook", update.encode_to_vec()),
+        ("project.v1.WebhookService/DeleteWebhook", by_verb.clone()),
+        ("project.v1.WebhookService/PauseWebhook", by_verb.clone()),
+        ("project.v1.WebhookService/ResumeWebhook", by_verb),
+        ("project.v1.WebhookService/RotateWebhookSecret", rotate.encode_to_vec()),
+        ("project.v1.WebhookService/SendTestEvent", test.encode_to_vec()),
+        ("project.v1.WebhookService/GetWebhookDelivery", delivery.encode_to_vec()),
+        ("project.v1.WebhookService/ListWebhookDeliveries", deliveries.encode_to_vec()),
+        ("project.v1.WebhookService/RedeliverWebhook", redeliver.encode_to_vec()),
     ]
 }
 

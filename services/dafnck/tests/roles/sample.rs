@@ -15,6 +15,8 @@ pub struct Ids {
     pub dependency: String,
     pub document: String,
     pub attachment: String,
+    pub webhook: String,
+    pub webhook_delivery: String,
     /// A comment of the owner's.
     pub comment: String,
     /// An upload of the owner's.

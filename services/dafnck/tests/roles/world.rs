@@ -167,6 +167,7 @@ async fn fill(owner: &Actor, heir: &Actor, project: &Project) -> Vec<Ids> {
         ..Default::default()
     };
     let invitation = owner.members().create_invitation(invitation).await.unwrap().into_inner().id;
+    let (webhook, webhook_delivery) = webhook(owner, &project_id).await;
     let [task, other_task] = [owner.task(project, "fly").await, owner.task(project, "build").await];
     let things = Ids {
         project: project_id,
@@ -174,6 +175,8 @@ async fn fill(owner: &Actor, heir: &Actor, project: &Project) -> Vec<Ids> {
         member: heir.id.to_string(),
         invitation,
         transfer,
+        webhook,
+        webhook_delivery,
         task: task.id.clone(),
         task_key: task.key.clone(),
         other_task: other_task.id,
@@ -216,6 +219,20 @@ async fn attach(owner: &Actor, task_id: &str) -> String {
     let parts = [Part::Header(header), Part::Chunk("up".into())];
     let parts = stream::iter(parts.map(|part| content::UploadAttachmentRequest { part: Some(part) }));
     owner.attachments().upload_attachment(parts).await.unwrap().into_inner().id
+}
+
+/// A webhook whose endpoint nobody serves, and a delivery to it.
+async fn webhook(owner: &Actor, project_id: &str) -> (String, String) {
+    let webhook = project::Webhook {
+        project_id: project_id.to_owned(),
+        url: "https://127.0.0.1:1/".to_owned(),
+        ..Default::default()
+    };
+    let request = project::CreateWebhookRequest { webhook: Some(webhook), ..Default::default() };
+    let created = owner.webhooks().create_webhook(request).await.unwrap().into_inner().webhook.unwrap();
+    let request = project::SendTestEventRequest { request_id: new_id(), webhook_id: created.id.clone() };
+    let delivery = owner.webhooks().send_test_event(request).await.unwrap().into_inner();
+    (created.id, delivery.id)
 }
 
 async fn comment(owner: &Actor, task_id: &str) -> String {

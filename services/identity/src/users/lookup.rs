@@ -52,6 +52,21 @@ impl IdentityHandler {
         let users = names.into_iter().filter_map(user).collect();
         Ok(Response::new(pb::ResolveUsernamesResponse { users }))
     }
+
+    pub(crate) async fn resolve_emails(
+        &self,
+        request: Request<pb::ResolveEmailsRequest>,
+    ) -> Result<Response<pb::ResolveEmailsResponse>, Status> {
+        let ids = parse_ids(&request.into_inner().user_ids, 0)?;
+
+        let tx = self.begin_background().await?;
+        let mut found = find_verified_emails(&tx, &ids).await?;
+        tx.finish();
+
+        let user = |id: Uuid| Some(pb::ResolvedEmail { user_id: id.to_string(), email: found.remove(&id)? });
+        let users = ids.into_iter().filter_map(user).collect();
+        Ok(Response::new(pb::ResolveEmailsResponse { users }))
+    }
 }
 
 /// Parses the field `user_ids`: each id once, in the order of the request.
@@ -83,5 +98,19 @@ async fn find_statuses(
 ) -> Result<HashMap<Uuid, UserStatus>, Error> {
     let select = users::table.filter(users::id.eq_any(ids)).select((users::id, users::status));
     let rows: Vec<(Uuid, UserStatus)> = select.load(&mut conn).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The verified addresses of active users.
+async fn find_verified_emails(
+    mut conn: &AsyncPgConnection,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, String>, Error> {
+    let select = users::table
+        .filter(users::id.eq_any(ids))
+        .filter(users::status.eq(UserStatus::Active))
+        .filter(users::email_verified)
+        .select((users::id, users::email));
+    let rows: Vec<(Uuid, String)> = select.load(&mut conn).await?;
     Ok(rows.into_iter().collect())
 }

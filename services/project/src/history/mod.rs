@@ -27,8 +27,16 @@ impl EventResource {
     pub(crate) const ALL: [Self; 4] =
         [Self::Project, Self::Member, Self::Invitation, Self::OwnershipTransfer];
 
+    /// The tables of all in the change log.
+    pub(crate) const ENTITIES: [&str; 4] = [
+        Self::Project.entity(),
+        Self::Member.entity(),
+        Self::Invitation.entity(),
+        Self::OwnershipTransfer.entity(),
+    ];
+
     /// The table in the change log.
-    pub(crate) fn entity(self) -> &'static str {
+    pub(crate) const fn entity(self) -> &'static str {
         match self {
             Self::Project => "projects",
             Self::Member => "project_members",
@@ -46,7 +54,7 @@ impl EventResource {
         }
     }
 
-    fn of_entity(entity: &str) -> Option<Self> {
+    pub(crate) fn of_entity(entity: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|resource| resource.entity() == entity)
     }
 

@@ -110,10 +110,19 @@ pub(crate) fn event(
     filter: &EventFilter,
     visibility: Visibility,
 ) -> Result<Option<pb::ProjectEvent>> {
-    let Some(resource) = filter.matching(record, visibility) else { return Ok(None) };
-    let changed_fields = changed_fields(record)?;
-    let change = record.to_change(resource.resource_type(), project_id, changed_fields);
-    Ok(Some(pb::ProjectEvent { change: Some(change), resource: Some(states(record, resource)?) }))
+    let resource = filter.matching(record, visibility);
+    resource.map(|resource| event_of(record, project_id, resource)).transpose()
+}
+
+/// The event of a change for one who may see everything; `None` if it is no change of a project.
+pub(crate) fn any_event(record: &Record) -> Result<Option<pb::ProjectEvent>> {
+    let resource = EventResource::of_entity(&record.entity).zip(record.project_id);
+    resource.map(|(resource, project_id)| event_of(record, project_id, resource)).transpose()
+}
+
+fn event_of(record: &Record, project_id: Uuid, resource: EventResource) -> Result<pb::ProjectEvent> {
+    let change = record.to_change(resource.resource_type(), project_id, changed_fields(record)?);
+    Ok(pb::ProjectEvent { change: Some(change), resource: Some(states(record, resource)?) })
 }
 
 fn states(record: &Record, resource: EventResource) -> Result<Resource> {

@@ -6,6 +6,9 @@ use shared::mail::{Mail, QueuedMail, plain_words};
 
 use super::token::InvitationTokens;
 
+/// The kind that the trigger `queue_invitation_email` stores.
+pub(crate) const KIND: &str = "invitation";
+
 /// Parameters that the trigger `queue_invitation_email` stores.
 #[derive(Deserialize)]
 struct Parameters {

@@ -15,6 +15,7 @@
 //! another.
 
 mod channels;
+mod service_stream;
 mod state;
 mod subject;
 mod tail;
@@ -36,6 +37,7 @@ use crate::database::Database;
 use crate::error::{Error, ErrorReason, Result};
 use crate::page::PageTokens;
 
+pub use self::service_stream::{EventSource, ServiceBatch, StartPosition};
 pub use self::subject::{
     BUFFER_MESSAGES, HEARTBEAT_INTERVAL, MAX_EVENTS, MESSAGE_BYTES, SLOW_READER_TIMEOUT, Subject, WatchBatch,
 };

@@ -8,3 +8,9 @@ INSERT INTO project.ownership_transfers (project_id, from_user_id, to_user_id, e
 VALUES ('00000000-0000-7000-8000-00000000{n}', '00000000-0000-7000-8000-0000000000aa', '00000000-0000-7000-8000-0000000000bb', now() + interval '7 days');
 INSERT INTO project.invitations (project_id, email, role, inviter_id, sent_at, expires_at)
 VALUES ('00000000-0000-7000-8000-00000000{n}', 'gus{n}@example.org', 'member', '00000000-0000-7000-8000-0000000000aa', now(), now() + interval '7 days');
+INSERT INTO project.webhooks (id, project_id, url, maintainer_id)
+VALUES ('00000000-0000-7000-8010-00000000{n}', '00000000-0000-7000-8000-00000000{n}', 'https://hooks.example.org/', '00000000-0000-7000-8000-0000000000aa');
+INSERT INTO project.webhook_messages (id, project_id, event_type, resource_id, payload, created_at)
+VALUES ('00000000-0000-7000-8011-00000000{n}', '00000000-0000-7000-8000-00000000{n}', 'task.created', '00000000-0000-7000-8000-00000000{n}', '{}', now());
+INSERT INTO project.webhook_deliveries (id, webhook_id, message_id, order_key, next_attempt_at, created_at)
+VALUES ('00000000-0000-7000-8012-00000000{n}', '00000000-0000-7000-8010-00000000{n}', '00000000-0000-7000-8011-00000000{n}', '00000000-0000-7000-8000-00000000{n}', now(), now());

@@ -28,6 +28,7 @@ public final class Main {
     steps.put("upload_resume", StreamSteps::uploadResume);
     steps.put("download_checksum", StreamSteps::downloadChecksum);
     steps.put("comments", StreamSteps::comments);
+    steps.put("webhooks", WebhookSteps::webhooks);
     steps.put("validation_errors", FailureSteps::validationErrors);
     steps.put("not_found_and_denied", FailureSteps::notFoundAndDenied);
     steps.put("deadline", FailureSteps::deadline);

@@ -15,6 +15,8 @@ import com.dafnck.project.v1.CreateProjectRequest;
 import com.dafnck.project.v1.Project;
 import com.dafnck.project.v1.ProjectServiceGrpc;
 import com.dafnck.project.v1.ProjectServiceGrpc.ProjectServiceBlockingV2Stub;
+import com.dafnck.project.v1.WebhookServiceGrpc;
+import com.dafnck.project.v1.WebhookServiceGrpc.WebhookServiceBlockingV2Stub;
 import com.dafnck.task.v1.CreateTaskRequest;
 import com.dafnck.task.v1.PlanServiceGrpc;
 import com.dafnck.task.v1.PlanServiceGrpc.PlanServiceBlockingV2Stub;
@@ -64,6 +66,8 @@ final class Suite implements AutoCloseable {
   final ManagedChannel project = connect(address("project"));
   final ProjectServiceBlockingV2Stub projects =
       ProjectServiceGrpc.newBlockingV2Stub(project).withCallCredentials(user);
+  final WebhookServiceBlockingV2Stub webhooks =
+      WebhookServiceGrpc.newBlockingV2Stub(project).withCallCredentials(user);
   final TaskServiceBlockingV2Stub tasks = tasksAt(address("task"));
   final PlanServiceBlockingV2Stub plans =
       PlanServiceGrpc.newBlockingV2Stub(tasks.getChannel()).withCallCredentials(user);
