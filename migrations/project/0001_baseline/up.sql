@@ -649,15 +649,14 @@ CREATE TRIGGER invitations_delete_email_trigger
 
 -- Webhooks
 
--- The project of a webhook that the caller sees.
+-- The project of a webhook, for any caller: access to it is checked next.
 CREATE FUNCTION project_of_webhook(webhook uuid) RETURNS uuid
-LANGUAGE sql STABLE
-RETURN (SELECT w.project_id FROM project.webhooks w WHERE w.id = webhook);
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = project, pg_temp
+RETURN (SELECT w.project_id FROM webhooks w WHERE w.id = webhook);
 
 CREATE FUNCTION project_of_webhook_delivery(delivery uuid) RETURNS uuid
-LANGUAGE sql STABLE
-RETURN (SELECT w.project_id FROM project.webhook_deliveries d JOIN project.webhooks w ON w.id = d.webhook_id
-    WHERE d.id = delivery);
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = project, pg_temp
+RETURN (SELECT w.project_id FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id WHERE d.id = delivery);
 
 CREATE FUNCTION add_webhook_state() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
@@ -758,7 +757,6 @@ ALTER TABLE webhooks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE webhook_states ENABLE ROW LEVEL SECURITY;
 ALTER TABLE webhook_messages ENABLE ROW LEVEL SECURITY;
 ALTER TABLE webhook_deliveries ENABLE ROW LEVEL SECURITY;
-ALTER TABLE feed_positions ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY project_access_policy ON projects
     FOR ALL TO application_role
@@ -821,7 +819,6 @@ CREATE POLICY webhook_worker_policy ON webhooks FOR ALL TO project_worker USING 
 CREATE POLICY webhook_state_worker_policy ON webhook_states FOR ALL TO project_worker USING (TRUE);
 CREATE POLICY webhook_message_worker_policy ON webhook_messages FOR ALL TO project_worker USING (TRUE);
 CREATE POLICY webhook_delivery_worker_policy ON webhook_deliveries FOR ALL TO project_worker USING (TRUE);
-CREATE POLICY feed_position_worker_policy ON feed_positions FOR ALL TO project_worker USING (TRUE);
 
 -- == Grants ==
 

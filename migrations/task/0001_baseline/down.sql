@@ -5,10 +5,12 @@ DROP FUNCTION list_project_tasks;
 DROP VIEW task_rows, readable_project_access, last_task_numbers;
 DROP FUNCTION gather_updated_tasks, gather_created_tasks, gather_tasks, trim_change_log, lock_task_order, filter_tasks, awaited_tasks, waiting_tasks;
 DROP TABLE maintenance_runs, table_sizes, idempotency_keys, change_log_horizon, change_log, feed_positions,
-    projects_to_purge, project_access_members, project_access, task_counters, task_search, task_dependencies, tasks;
-DROP FUNCTION import_task_counters, import_task_dependencies, apply_project_access, purge_deleted_projects, is_member,
+    projects_to_purge, project_access_members, project_access, task_counters, task_search, time_entries, task_dependencies, tasks, milestones;
+DROP FUNCTION import_task_counters, import_milestones, import_time_entries, import_task_dependencies, apply_project_access, purge_deleted_projects, is_member,
     list_project_task_ids, find_tasks, descendant_task_ids, readable_tasks, readable_projects, parse_search_query,
     task_search_vector, words_and_parts, parts_of_joined_words, folded_text,
+    stop_time_entries_of_others, project_of_time_entry, record_time_entry_change, prepare_time_entry,
+    project_of_milestone, record_milestone_change,
     plan_edges, edges_around, incoming_edges, outgoing_edges, record_dependency_change, record_task_deletion, record_task_change,
     project_of_logged_task, project_of_task, ensure_rank_space, rank_beside, rebalance_ranks,
     fraction_between, max_rank_length, rank_digits, task_of_key, project_of_task_key, project_key,

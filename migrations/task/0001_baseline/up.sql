@@ -57,6 +57,9 @@ CREATE TYPE task_filter AS (
     is_root boolean,
     ancestor_task_id uuid,
     -- The start of a period is included, its end is not.
+    milestone_ids uuid[],
+    start_from timestamptz,
+    start_before timestamptz,
     due_from timestamptz,
     due_before timestamptz,
     created_from timestamptz,
@@ -83,6 +86,19 @@ CREATE TYPE task_filter AS (
 -- 0, so there is always room before it.
 CREATE FUNCTION initial_rank(number bigint) RETURNS text
 LANGUAGE sql IMMUTABLE RETURN lpad(number::text, 12, '0');
+
+-- States of a project that its tasks lead to. `project_id` refers to a row of another service.
+CREATE TABLE milestones (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    project_id UUID NOT NULL,
+    name VARCHAR(255) NOT NULL,
+    description TEXT,
+    due_date TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    -- For the foreign key of tasks.
+    CONSTRAINT milestones_id_project_id_key UNIQUE (id, project_id)
+);
 
 -- `project_id`, `assignee_id` and `creator_id` refer to rows of other services; see migrations/references.
 -- Tasks are updated often, and lists depend on the planner's statistics. The CHECK constraints are those of the seed:
@@ -114,10 +130,18 @@ CREATE TABLE tasks (
     -- Estimated and actual work. The columns in hours are these, rounded up.
     estimated_minutes INTEGER,
     actual_minutes INTEGER,
+    -- When work may start at the earliest; not after the due date.
+    start_date TIMESTAMP WITH TIME ZONE,
+    -- The time entries that have ended, summed up; NULL without any. It is part of the actual work.
+    tracked_minutes INTEGER,
+    milestone_id UUID,
     CONSTRAINT chk_estimated_hours_positive CHECK (estimated_hours IS NULL OR estimated_hours > 0),
     CONSTRAINT chk_actual_hours_positive CHECK (actual_hours IS NULL OR actual_hours > 0),
     CONSTRAINT chk_due_date_future CHECK (due_date IS NULL OR due_date > created_at),
-    CONSTRAINT tasks_project_number_key UNIQUE (project_id, number)
+    CONSTRAINT tasks_project_number_key UNIQUE (project_id, number),
+    -- A milestone of the same project. When it is deleted, the task has none.
+    CONSTRAINT tasks_milestone_id_fkey FOREIGN KEY (milestone_id, project_id) REFERENCES milestones(id, project_id)
+        ON DELETE SET NULL (milestone_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
 
 CREATE TABLE task_dependencies (
@@ -128,6 +152,22 @@ CREATE TABLE task_dependencies (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
     UNIQUE(task_id, depends_on_task_id),
     CONSTRAINT chk_no_self_dependency CHECK (task_id != depends_on_task_id)
+);
+
+-- Time that users spend on tasks. `user_id` refers to a row of another service.
+CREATE TABLE time_entries (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    task_id UUID NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+    -- That of the task, for row-level security.
+    project_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    -- NULL while it is running.
+    ended_at TIMESTAMP WITH TIME ZONE,
+    note TEXT,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    CONSTRAINT chk_time_entry_span CHECK (ended_at > started_at)
 );
 
 -- The search vectors of tasks. In a table of their own, so that a change of status or rank does not index the text
@@ -253,7 +293,8 @@ CREATE INDEX idx_tasks_metadata_gin ON tasks USING GIN (metadata);
 CREATE INDEX idx_tasks_project_newest ON tasks(project_id, created_at DESC, id DESC);
 CREATE INDEX idx_tasks_project_updated ON tasks(project_id, updated_at DESC, id DESC);
 CREATE INDEX idx_tasks_project_urgency ON tasks(project_id, priority, id);
--- Tasks without a due date come last.
+-- Tasks without a date come last.
+CREATE INDEX idx_tasks_project_start ON tasks(project_id, coalesce(start_date, 'infinity'), id);
 CREATE INDEX idx_tasks_project_due ON tasks(project_id, coalesce(due_date, 'infinity'), id);
 CREATE INDEX idx_tasks_project_title ON tasks(project_id, lower(title), id);
 -- Ranks are unique, but the index is partial with a condition that always holds. PostgreSQL takes the columns of a
@@ -270,6 +311,13 @@ CREATE INDEX idx_task_dependencies_depends_on ON task_dependencies(depends_on_ta
 -- `relates_to` has no direction, so a pair of tasks has it once.
 CREATE UNIQUE INDEX idx_task_dependencies_related ON task_dependencies
     (least(task_id, depends_on_task_id), greatest(task_id, depends_on_task_id)) WHERE dependency_type = 'relates_to';
+CREATE INDEX idx_tasks_milestone_id ON tasks(milestone_id) WHERE milestone_id IS NOT NULL;
+CREATE INDEX idx_milestones_project ON milestones(project_id, created_at, id);
+CREATE INDEX idx_time_entries_task_id ON time_entries(task_id);
+CREATE INDEX idx_time_entries_project ON time_entries(project_id, started_at DESC, id DESC);
+CREATE INDEX idx_time_entries_user ON time_entries(user_id, started_at DESC, id DESC);
+-- A user has one running time entry.
+CREATE UNIQUE INDEX idx_time_entries_running ON time_entries(user_id) WHERE ended_at IS NULL;
 CREATE INDEX idx_task_search_vector ON task_search USING GIN (search_vector);
 CREATE INDEX idx_task_search_project_id ON task_search (project_id);
 CREATE INDEX idx_project_access_members_user_id ON project_access_members (user_id);
@@ -851,6 +899,7 @@ BEGIN
         WHEN NEW.estimated_minutes NOT BETWEEN 1 AND 60000000 THEN 'chk_estimated_minutes'
         WHEN NEW.actual_minutes NOT BETWEEN 1 AND 60000000 THEN 'chk_actual_minutes'
         WHEN NEW.manually_blocked AND NEW.status <> 'blocked' THEN 'chk_manually_blocked'
+        WHEN NEW.start_date > NEW.due_date THEN 'chk_start_date'
     END;
     IF broken_rule IS NOT NULL THEN
         RAISE EXCEPTION 'a task must not have these values' USING ERRCODE = 'check_violation', CONSTRAINT = broken_rule;
@@ -861,7 +910,8 @@ $$;
 -- Triggers fire by name: these after those that check the parent and the status.
 CREATE TRIGGER tasks_validate_new_trigger BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION validate_task();
 CREATE TRIGGER tasks_validate_trigger
-    BEFORE UPDATE OF number, rank, manually_blocked, estimated_hours, actual_hours, estimated_minutes, actual_minutes
+    BEFORE UPDATE OF number, rank, manually_blocked, estimated_hours, actual_hours, estimated_minutes, actual_minutes,
+        start_date, due_date
     ON tasks FOR EACH ROW EXECUTE FUNCTION validate_task();
 
 -- The key of a project, for any caller; the caller has been shown a task of it.
@@ -1102,6 +1152,107 @@ CREATE TRIGGER task_dependencies_change_trigger
     AFTER INSERT OR UPDATE OR DELETE ON task_dependencies
     FOR EACH ROW EXECUTE FUNCTION record_dependency_change();
 
+-- Milestones
+
+CREATE TRIGGER milestones_updated_at_trigger BEFORE UPDATE ON milestones
+    FOR EACH ROW EXECUTE FUNCTION audit_trigger_function();
+
+CREATE FUNCTION record_milestone_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
+    VALUES ('milestones', coalesce(NEW.id, OLD.id), coalesce(NEW.project_id, OLD.project_id), lower(TG_OP),
+        to_jsonb(OLD), to_jsonb(NEW), current_user_id(), nullif(current_setting('app.trace_id', true), ''));
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER milestones_change_trigger AFTER INSERT OR UPDATE OR DELETE ON milestones
+    FOR EACH ROW EXECUTE FUNCTION record_milestone_change();
+
+-- The project of a milestone, for any caller; see `project_of_task`.
+CREATE FUNCTION project_of_milestone(milestone_uuid uuid) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT m.project_id FROM milestones m WHERE m.id = milestone_uuid
+$$;
+
+-- Time entries
+
+-- Takes the project of the task, and locks the task before the new row, as all who change time entries do.
+CREATE FUNCTION prepare_time_entry() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    SELECT t.project_id INTO NEW.project_id FROM tasks t WHERE t.id = NEW.task_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the task is not there'
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'time_entries_task_id_fkey';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER time_entries_prepare_trigger BEFORE INSERT ON time_entries
+    FOR EACH ROW EXECUTE FUNCTION prepare_time_entry();
+CREATE TRIGGER time_entries_updated_at_trigger BEFORE UPDATE ON time_entries
+    FOR EACH ROW EXECUTE FUNCTION audit_trigger_function();
+
+-- Writes the change log, and adds what the task's time entries have become longer to its actual work. So work that was
+-- set by hand stays. While `app.keep_dates` is on, the actual work of imported tasks includes their time already.
+CREATE FUNCTION record_time_entry_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    max_minutes CONSTANT integer := 60000000;
+    entry_task uuid := coalesce(NEW.task_id, OLD.task_id);
+    is_import boolean := current_setting('app.keep_dates', true) IS NOT DISTINCT FROM 'on';
+    tracked integer;
+BEGIN
+    INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
+    VALUES ('time_entries', coalesce(NEW.id, OLD.id), coalesce(NEW.project_id, OLD.project_id), lower(TG_OP),
+        to_jsonb(OLD), to_jsonb(NEW), current_user_id(), nullif(current_setting('app.trace_id', true), ''));
+    PERFORM FROM tasks t WHERE t.id = entry_task FOR NO KEY UPDATE;
+    SELECT CASE WHEN count(*) > 0 THEN
+        least(ceil(sum(extract(epoch FROM e.ended_at - e.started_at)) / 60), max_minutes) END INTO tracked
+    FROM time_entries e WHERE e.task_id = entry_task AND e.ended_at IS NOT NULL;
+    UPDATE tasks t
+    SET tracked_minutes = tracked, actual_minutes = CASE WHEN is_import THEN t.actual_minutes ELSE nullif(least(
+        greatest(coalesce(t.actual_minutes, 0) + coalesce(tracked, 0) - coalesce(t.tracked_minutes, 0), 0),
+        max_minutes), 0) END
+    WHERE t.id = entry_task AND t.tracked_minutes IS DISTINCT FROM tracked;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER time_entries_change_trigger AFTER INSERT OR UPDATE OR DELETE ON time_entries
+    FOR EACH ROW EXECUTE FUNCTION record_time_entry_change();
+
+-- The project of a time entry, for any caller; see `project_of_task`.
+CREATE FUNCTION project_of_time_entry(entry_uuid uuid) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT e.project_id FROM time_entries e WHERE e.id = entry_uuid
+$$;
+
+-- Ends the running time entries of users who are no members of a project any more: they could not, and could start no
+-- other one.
+CREATE FUNCTION stop_time_entries_of_others(project uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    running uuid[] := ARRAY(
+        SELECT e.id FROM time_entries e
+        WHERE e.project_id = project AND e.ended_at IS NULL AND NOT is_member(project, e.user_id));
+BEGIN
+    IF cardinality(running) = 0 THEN
+        RETURN;
+    END IF;
+    PERFORM FROM tasks t WHERE t.id IN (SELECT e.task_id FROM time_entries e WHERE e.id = ANY (running))
+    ORDER BY t.id FOR NO KEY UPDATE;
+    UPDATE time_entries e SET ended_at = greatest(now(), e.started_at + interval '1 microsecond')
+    WHERE e.id = ANY (running) AND e.ended_at IS NULL;
+END
+$$;
+
 -- Plans and diagrams
 
 -- The edges from these tasks to what they wait for, for any caller, and whether that is open. A parent waits for its
@@ -1319,11 +1470,12 @@ $$;
 -- inlines it into the query around it: a condition that is NULL vanishes, each other may use its index. It names the
 -- columns that lists are sorted by: a new column of `tasks` changes nothing here.
 CREATE FUNCTION filter_tasks(f task_filter)
-RETURNS TABLE (id uuid, project_id uuid, title varchar, priority task_priority, due_date timestamptz,
-    created_at timestamptz, updated_at timestamptz, number bigint, rank text)
+RETURNS TABLE (id uuid, project_id uuid, title varchar, priority task_priority, start_date timestamptz,
+    due_date timestamptz, created_at timestamptz, updated_at timestamptz, number bigint, rank text)
 LANGUAGE sql STABLE
 AS $$
-    SELECT t.id, t.project_id, t.title, t.priority, t.due_date, t.created_at, t.updated_at, t.number, t.rank
+    SELECT t.id, t.project_id, t.title, t.priority, t.start_date, t.due_date, t.created_at, t.updated_at, t.number,
+        t.rank
     FROM task.tasks t
     WHERE (f.statuses IS NULL OR t.status = ANY (f.statuses))
         AND (f.priorities IS NULL OR t.priority = ANY (f.priorities))
@@ -1336,6 +1488,10 @@ AS $$
         AND (f.no_tags IS NULL OR NOT t.tags && f.no_tags)
         AND (f.parent_task_id IS NULL OR t.parent_task_id = f.parent_task_id)
         AND (f.is_root IS NOT TRUE OR t.parent_task_id IS NULL)
+        AND (f.milestone_ids IS NULL OR t.milestone_id = ANY (f.milestone_ids))
+        AND (f.start_from IS NULL
+            OR coalesce(t.start_date, 'infinity') >= f.start_from AND coalesce(t.start_date, 'infinity') < 'infinity')
+        AND (f.start_before IS NULL OR coalesce(t.start_date, 'infinity') < f.start_before)
         AND (f.due_from IS NULL
             OR coalesce(t.due_date, 'infinity') >= f.due_from AND coalesce(t.due_date, 'infinity') < 'infinity')
         AND (f.due_before IS NULL OR coalesce(t.due_date, 'infinity') < f.due_before)
@@ -1420,7 +1576,7 @@ END
 $$;
 
 -- The ids of up to `max_tasks` tasks that pass a filter and that the caller may read. `ordering` is `created`,
--- `updated`, `rank`, `priority`, `due`, `title`, `number`, or NULL for none; a page starts after the task with the key
+-- `updated`, `rank`, `priority`, `start`, `due`, `title`, `number`, or NULL for none; a page starts after the task with the key
 -- `after_key` in that order and the id `after_id`.
 --
 -- Under row-level security PostgreSQL uses no index for conditions on status, priority, tags, words or metadata,
@@ -1443,7 +1599,8 @@ DECLARE
         SELECT 1 FROM jsonb_each(filter) e WHERE e.key <> 'project_ids' AND e.value NOT IN ('null', 'false'));
     sort_key text := CASE ordering
         WHEN 'created' THEN 't.created_at' WHEN 'updated' THEN 't.updated_at' WHEN 'rank' THEN 't.rank'
-        WHEN 'priority' THEN 't.priority' WHEN 'due' THEN 'coalesce(t.due_date, ''infinity'')'
+        WHEN 'priority' THEN 't.priority' WHEN 'start' THEN 'coalesce(t.start_date, ''infinity'')'
+        WHEN 'due' THEN 'coalesce(t.due_date, ''infinity'')'
         WHEN 'title' THEN 'lower(t.title)' WHEN 'number' THEN 't.number' END;
     after_value text := CASE ordering
         WHEN 'rank' THEN '$5' WHEN 'priority' THEN '$5::task_priority' WHEN 'title' THEN 'lower($5)'
@@ -1468,7 +1625,7 @@ BEGIN
         query := 'WITH found AS MATERIALIZED (' || query || ' LIMIT greatest($4, 1000)) SELECT id FROM found';
     ELSIF cardinality(projects) > 1 AND sort_key IS NOT NULL THEN
         -- The first of each project, and of these the first.
-        query := 'SELECT t.id FROM unnest($2) p(id) CROSS JOIN LATERAL (SELECT t.id, t.project_id, t.title, t.priority, t.due_date, '
+        query := 'SELECT t.id FROM unnest($2) p(id) CROSS JOIN LATERAL (SELECT t.id, t.project_id, t.title, t.priority, t.start_date, t.due_date, '
             || 't.created_at, t.updated_at, t.number, t.rank' || source
             || ' WHERE t.project_id = p.id' || conditions || order_clause || ' LIMIT $4) t' || order_clause;
     END IF;
@@ -1480,11 +1637,11 @@ $$;
 -- The rows of `tasks` as the service reads them.
 CREATE VIEW task_rows WITH (security_invoker = true) AS
     SELECT t.id, t.project_id, t.parent_task_id, t.title, t.description, t.status, t.priority, t.assignee_id,
-        t.creator_id, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, t.metadata, t.created_at, t.updated_at,
-        t.completed_at, t.number, t.rank, t.manually_blocked, t.xmin AS version
+        t.creator_id, t.milestone_id, t.start_date, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, t.metadata, t.created_at,
+        t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, t.xmin AS version
     FROM tasks t;
 
--- The ids of a page of `list_project_tasks` in the orders by priority, due date and title: their comparisons are not
+-- The ids of a page of `list_project_tasks` in the orders by priority, dates and title: their comparisons are not
 -- leakproof, so under row-level security no index would find the task that a page starts after.
 CREATE FUNCTION list_project_task_ids(
     project uuid, ordering text, descending boolean, after_key text, after_id uuid, max_tasks integer
@@ -1496,9 +1653,9 @@ DECLARE
     -- The first key of each order. No text is the last title.
     from_key text := coalesce(after_key, CASE ordering
         WHEN 'priority' THEN CASE WHEN descending THEN 'urgent' ELSE 'low' END
-        WHEN 'due' THEN CASE WHEN descending THEN 'infinity' ELSE '-infinity' END
-        ELSE CASE WHEN NOT descending THEN '' END END);
-    from_due timestamptz := CASE WHEN ordering = 'due' THEN from_key END;
+        WHEN 'title' THEN CASE WHEN NOT descending THEN '' END
+        ELSE CASE WHEN descending THEN 'infinity' ELSE '-infinity' END END);
+    from_time timestamptz := CASE WHEN ordering IN ('start', 'due') THEN from_key END;
     from_id uuid := coalesce(after_id, CASE WHEN descending THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'
         ELSE '00000000-0000-0000-0000-000000000000' END::uuid);
     -- Compared with 0: the first page has the tasks at its position, a later one only those behind it.
@@ -1508,13 +1665,21 @@ BEGIN
         RETURN;
     END IF;
     CASE concat(ordering, CASE WHEN descending THEN ' desc' ELSE ' asc' END)
+    WHEN 'start desc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (coalesce(t.start_date, 'infinity'), t.id, 0) < (from_time, from_id, from_side)
+            ORDER BY coalesce(t.start_date, 'infinity') DESC, t.id DESC LIMIT max_tasks;
+    WHEN 'start asc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (coalesce(t.start_date, 'infinity'), t.id, 0) > (from_time, from_id, from_side)
+            ORDER BY coalesce(t.start_date, 'infinity'), t.id LIMIT max_tasks;
     WHEN 'due desc' THEN
         RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
-            AND (coalesce(t.due_date, 'infinity'), t.id, 0) < (from_due, from_id, from_side)
+            AND (coalesce(t.due_date, 'infinity'), t.id, 0) < (from_time, from_id, from_side)
             ORDER BY coalesce(t.due_date, 'infinity') DESC, t.id DESC LIMIT max_tasks;
     WHEN 'due asc' THEN
         RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
-            AND (coalesce(t.due_date, 'infinity'), t.id, 0) > (from_due, from_id, from_side)
+            AND (coalesce(t.due_date, 'infinity'), t.id, 0) > (from_time, from_id, from_side)
             ORDER BY coalesce(t.due_date, 'infinity'), t.id LIMIT max_tasks;
     WHEN 'priority desc' THEN
         RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
@@ -1636,6 +1801,7 @@ BEGIN
     PERFORM 1 FROM tasks t WHERE t.id = ANY (leaves) ORDER BY t.id FOR UPDATE;
     DELETE FROM tasks t WHERE t.id = ANY (leaves);
     IF cardinality(leaves) = 0 THEN
+        DELETE FROM milestones m WHERE m.project_id = project;
         DELETE FROM projects_to_purge p WHERE p.project_id = project;
     END IF;
     -- One more than the tasks: the project is looked at again.
@@ -1667,6 +1833,7 @@ BEGIN
         INSERT INTO project_access_members (project_id, user_id, role, permissions)
         SELECT (state ->> 'project_id')::uuid, (m ->> 'user_id')::uuid, m ->> 'role', m -> 'permissions'
         FROM jsonb_array_elements(state -> 'members') m;
+        PERFORM stop_time_entries_of_others((state ->> 'project_id')::uuid);
         IF (state ->> 'deleted')::boolean THEN
             -- After those that are being created, no task is.
             PERFORM pg_advisory_xact_lock(task_number_lock_key((state ->> 'project_id')::uuid, 0));
@@ -1719,6 +1886,66 @@ BEGIN
 END
 $$;
 
+-- Stores milestones one by one, given as [{"line", "id", "project_id", "name", "description", "due_date", "created_at",
+-- "updated_at"}], and returns the outcome of each.
+CREATE FUNCTION import_milestones(items jsonb)
+RETURNS TABLE (line bigint, outcome text, reason text)
+LANGUAGE plpgsql SET search_path = task, pg_temp
+AS $$
+DECLARE
+    item jsonb;
+BEGIN
+    FOR item IN SELECT value FROM jsonb_array_elements(items) ORDER BY (value ->> 'id')::uuid LOOP
+        INSERT INTO milestones (id, project_id, name, description, due_date, created_at, updated_at)
+        VALUES ((item ->> 'id')::uuid, (item ->> 'project_id')::uuid, item ->> 'name', item ->> 'description',
+            (item ->> 'due_date')::timestamptz, (item ->> 'created_at')::timestamptz,
+            (item ->> 'updated_at')::timestamptz)
+        ON CONFLICT (id) DO NOTHING;
+        line := (item ->> 'line')::bigint;
+        outcome := CASE WHEN FOUND THEN 'created' ELSE 'unchanged' END;
+        reason := '';
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+-- Stores time entries one by one, given as [{"line", "id", "task_id", "user_id", "started_at", "ended_at", "note",
+-- "created_at", "updated_at"}], and returns the outcome of each. A refused one does not stop the others.
+CREATE FUNCTION import_time_entries(items jsonb)
+RETURNS TABLE (line bigint, outcome text, reason text)
+LANGUAGE plpgsql SET search_path = task, pg_temp
+AS $$
+DECLARE
+    item jsonb;
+    violated text;
+BEGIN
+    -- Tasks are locked in the order of their ids.
+    FOR item IN
+        SELECT value FROM jsonb_array_elements(items) ORDER BY (value ->> 'task_id')::uuid, (value ->> 'line')::bigint
+    LOOP
+        line := (item ->> 'line')::bigint;
+        reason := '';
+        BEGIN
+            INSERT INTO time_entries (id, task_id, user_id, started_at, ended_at, note, created_at, updated_at)
+            VALUES ((item ->> 'id')::uuid, (item ->> 'task_id')::uuid, (item ->> 'user_id')::uuid,
+                (item ->> 'started_at')::timestamptz, (item ->> 'ended_at')::timestamptz, item ->> 'note',
+                (item ->> 'created_at')::timestamptz, (item ->> 'updated_at')::timestamptz)
+            ON CONFLICT (id) DO NOTHING;
+            outcome := CASE WHEN FOUND THEN 'created' ELSE 'unchanged' END;
+        EXCEPTION WHEN integrity_constraint_violation THEN
+            GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
+            outcome := 'refused';
+            reason := CASE violated
+                WHEN 'time_entries_task_id_fkey' THEN 'task_id names no task'
+                WHEN 'idx_time_entries_running' THEN 'the user has another running time entry'
+                ELSE 'breaks the rule ' || violated
+            END;
+        END;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
 -- Stores the last numbers of projects, given as [{"line", "project_id", "last_number"}], and returns the outcome of
 -- each. A refused one does not stop the others. `last_number` only grows, so that no number is assigned twice.
 CREATE FUNCTION import_task_counters(items jsonb)
@@ -1761,8 +1988,8 @@ RETURNS TABLE (
     slot integer, access_project_id uuid, access_visibility text, access_status text, access_role text,
     access_permissions jsonb,
     id uuid, project_id uuid, parent_task_id uuid, title varchar, description text, status task_status,
-    priority task_priority, assignee_id uuid, creator_id uuid, due_date timestamptz, estimated_minutes integer,
-    actual_minutes integer, tags text[], metadata jsonb, created_at timestamptz, updated_at timestamptz,
+    priority task_priority, assignee_id uuid, creator_id uuid, milestone_id uuid, start_date timestamptz,
+    due_date timestamptz, estimated_minutes integer, actual_minutes integer, tags text[], metadata jsonb, created_at timestamptz, updated_at timestamptz,
     completed_at timestamptz, number bigint, rank text, manually_blocked boolean, project_key text, version xid)
 LANGUAGE plpgsql
 AS $$
@@ -1772,8 +1999,8 @@ BEGIN
         RETURN QUERY
         SELECT i, a.project_id, a.visibility, a.status, m.role, m.permissions,
             t.id, t.project_id, t.parent_task_id, t.title, t.description, t.status, t.priority, t.assignee_id,
-            t.creator_id, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, t.metadata, t.created_at,
-            t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, a.key, t.xmin
+            t.creator_id, t.milestone_id, t.start_date, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, t.metadata,
+            t.created_at, t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, a.key, t.xmin
         FROM task.tasks t
         JOIN task.project_access a ON a.project_id = t.project_id
         LEFT JOIN task.project_access_members m ON m.project_id = t.project_id AND m.user_id = callers[i]
@@ -1784,15 +2011,15 @@ $$;
 
 -- Creates single tasks of many callers in one transaction, each under the policies of its caller. A creation is an object
 -- with `task`, and `request_id` and `request_hash` if it may be retried. One that needs an answer of its own is left out:
--- of a caller who is not a member, with an assignee who is not one, or whose request id was used. Request ids are claimed
+-- of a caller who is not a member, with an assignee who is not one or a milestone that is not there, or whose request id was used. Request ids are claimed
 -- in their order, so that two calls do not deadlock.
 CREATE FUNCTION gather_created_tasks(callers uuid[], trace_ids text[], creations jsonb)
 RETURNS TABLE (
     slot integer, access_project_id uuid, access_visibility text, access_status text, access_role text,
     access_permissions jsonb,
     id uuid, project_id uuid, parent_task_id uuid, title varchar, description text, status task_status,
-    priority task_priority, assignee_id uuid, creator_id uuid, due_date timestamptz, estimated_minutes integer,
-    actual_minutes integer, tags text[], metadata jsonb, created_at timestamptz, updated_at timestamptz,
+    priority task_priority, assignee_id uuid, creator_id uuid, milestone_id uuid, start_date timestamptz,
+    due_date timestamptz, estimated_minutes integer, actual_minutes integer, tags text[], metadata jsonb, created_at timestamptz, updated_at timestamptz,
     completed_at timestamptz, number bigint, rank text, manually_blocked boolean, project_key text, version xid)
 LANGUAGE plpgsql
 AS $$
@@ -1813,7 +2040,9 @@ BEGIN
         JOIN task.project_access_members m ON m.project_id = a.project_id AND m.user_id = callers[i]
         WHERE a.project_id = new_task.project_id;
         CONTINUE WHEN NOT FOUND
-            OR new_task.assignee_id IS NOT NULL AND NOT task.is_member(new_task.project_id, new_task.assignee_id);
+            OR new_task.assignee_id IS NOT NULL AND NOT task.is_member(new_task.project_id, new_task.assignee_id)
+            OR new_task.milestone_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM task.milestones s
+                WHERE s.id = new_task.milestone_id AND s.project_id = new_task.project_id);
         IF creation ? 'request_id' THEN
             INSERT INTO task.idempotency_keys (caller_id, method, request_id, request_hash, resource_id)
             VALUES (callers[i], 'CreateTask', (creation ->> 'request_id')::uuid,
@@ -1824,15 +2053,16 @@ BEGIN
         RETURN QUERY
         WITH t AS (
             INSERT INTO task.tasks AS n (id, project_id, parent_task_id, title, description, status, priority,
-                assignee_id, creator_id, due_date, estimated_minutes, actual_minutes, tags, metadata)
+                assignee_id, creator_id, milestone_id, start_date, due_date, estimated_minutes, actual_minutes, tags, metadata)
             VALUES (new_task.id, new_task.project_id, new_task.parent_task_id, new_task.title, new_task.description,
-                new_task.status, new_task.priority, new_task.assignee_id, new_task.creator_id, new_task.due_date,
-                new_task.estimated_minutes, new_task.actual_minutes, new_task.tags, new_task.metadata)
+                new_task.status, new_task.priority, new_task.assignee_id, new_task.creator_id,
+                new_task.milestone_id, new_task.start_date, new_task.due_date, new_task.estimated_minutes,
+                new_task.actual_minutes, new_task.tags, new_task.metadata)
             RETURNING n.*, n.xmin AS version)
         SELECT i, t.project_id, access.visibility, access.status, access.role, access.permissions,
             t.id, t.project_id, t.parent_task_id, t.title, t.description, t.status, t.priority, t.assignee_id,
-            t.creator_id, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, t.metadata, t.created_at,
-            t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, access.key, t.version
+            t.creator_id, t.milestone_id, t.start_date, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags,
+            t.metadata, t.created_at, t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, access.key, t.version
         FROM t;
     END LOOP;
 END
@@ -1848,8 +2078,8 @@ RETURNS TABLE (
     slot integer, access_project_id uuid, access_visibility text, access_status text, access_role text,
     access_permissions jsonb,
     id uuid, project_id uuid, parent_task_id uuid, title varchar, description text, status task_status,
-    priority task_priority, assignee_id uuid, creator_id uuid, due_date timestamptz, estimated_minutes integer,
-    actual_minutes integer, tags text[], metadata jsonb, created_at timestamptz, updated_at timestamptz,
+    priority task_priority, assignee_id uuid, creator_id uuid, milestone_id uuid, start_date timestamptz,
+    due_date timestamptz, estimated_minutes integer, actual_minutes integer, tags text[], metadata jsonb, created_at timestamptz, updated_at timestamptz,
     completed_at timestamptz, number bigint, rank text, manually_blocked boolean, project_key text, version xid)
 LANGUAGE plpgsql
 AS $$
@@ -1875,7 +2105,8 @@ BEGIN
         WHERE a.project_id = (present.task).project_id;
         changed := jsonb_populate_record(present.task, item -> 'change');
         CONTINUE WHEN access.role IS NULL OR access.permissions -> 'task_read' = 'false'::jsonb
-            OR changed.due_date IS DISTINCT FROM (present.task).due_date AND changed.due_date <= (present.task).created_at;
+            OR changed.due_date IS DISTINCT FROM (present.task).due_date AND changed.due_date <= (present.task).created_at
+            OR changed.due_date < (present.task).start_date;
         RETURN QUERY
         UPDATE task.tasks AS t
         SET title = changed.title, description = changed.description, priority = changed.priority,
@@ -1883,8 +2114,8 @@ BEGIN
         WHERE t.id = (present.task).id
         RETURNING i, t.project_id, access.visibility, access.status, access.role, access.permissions,
             t.id, t.project_id, t.parent_task_id, t.title, t.description, t.status, t.priority, t.assignee_id,
-            t.creator_id, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, t.metadata, t.created_at,
-            t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, access.key, t.xmin;
+            t.creator_id, t.milestone_id, t.start_date, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags,
+            t.metadata, t.created_at, t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, access.key, t.xmin;
     END LOOP;
 END
 $$;
@@ -1922,6 +2153,8 @@ CREATE POLICY membership_worker_policy ON project_access_members FOR ALL TO task
 
 ALTER TABLE tasks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE task_dependencies ENABLE ROW LEVEL SECURITY;
+ALTER TABLE milestones ENABLE ROW LEVEL SECURITY;
+ALTER TABLE time_entries ENABLE ROW LEVEL SECURITY;
 ALTER TABLE task_search ENABLE ROW LEVEL SECURITY;
 ALTER TABLE task_counters ENABLE ROW LEVEL SECURITY;
 ALTER TABLE projects_to_purge ENABLE ROW LEVEL SECURITY;
@@ -1960,6 +2193,38 @@ CREATE POLICY dependency_delete_policy ON task_dependencies FOR DELETE TO applic
                 WHERE t.id = task_id AND m.user_id = current_user_id())
     );
 
+-- Whoever may read a project sees its milestones; members change them.
+CREATE POLICY milestone_access_policy ON milestones FOR SELECT TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = milestones.project_id));
+CREATE POLICY milestone_insert_policy ON milestones FOR INSERT TO application_role
+    WITH CHECK (EXISTS (SELECT 1 FROM project_access_members m
+                        WHERE m.project_id = milestones.project_id AND m.user_id = current_user_id()));
+CREATE POLICY milestone_update_policy ON milestones FOR UPDATE TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = milestones.project_id AND m.user_id = current_user_id()));
+CREATE POLICY milestone_delete_policy ON milestones FOR DELETE TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = milestones.project_id AND m.user_id = current_user_id()));
+
+-- Whoever may read a project sees its time entries. Members write their own; admins, and members with the permission,
+-- change those of others.
+CREATE POLICY time_entry_access_policy ON time_entries FOR SELECT TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = time_entries.project_id));
+CREATE POLICY time_entry_insert_policy ON time_entries FOR INSERT TO application_role
+    WITH CHECK (user_id = current_user_id()
+        AND EXISTS (SELECT 1 FROM project_access_members m
+                    WHERE m.project_id = time_entries.project_id AND m.user_id = current_user_id()));
+CREATE POLICY time_entry_update_policy ON time_entries FOR UPDATE TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = time_entries.project_id AND m.user_id = current_user_id()
+                       AND (m.user_id = time_entries.user_id OR m.role IN ('owner', 'admin')
+                           OR m.permissions -> 'time_manage' = 'true')));
+CREATE POLICY time_entry_delete_policy ON time_entries FOR DELETE TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = time_entries.project_id AND m.user_id = current_user_id()
+                       AND (m.user_id = time_entries.user_id OR m.role IN ('owner', 'admin')
+                           OR m.permissions -> 'time_manage' = 'true')));
+
 -- Callers who may read a project read its changes; a change of a dependency between two projects requires access to
 -- both.
 CREATE POLICY change_log_access_policy ON change_log FOR SELECT TO application_role
@@ -1974,6 +2239,8 @@ CREATE POLICY change_log_access_policy ON change_log FOR SELECT TO application_r
     );
 
 CREATE POLICY task_worker_policy ON tasks FOR ALL TO task_worker USING (TRUE);
+CREATE POLICY milestone_worker_policy ON milestones FOR ALL TO task_worker USING (TRUE);
+CREATE POLICY time_entry_worker_policy ON time_entries FOR ALL TO task_worker USING (TRUE);
 CREATE POLICY dependency_worker_policy ON task_dependencies FOR ALL TO task_worker USING (TRUE);
 CREATE POLICY task_counter_worker_policy ON task_counters FOR ALL TO task_worker USING (TRUE);
 CREATE POLICY project_to_purge_worker_policy ON projects_to_purge FOR ALL TO task_worker USING (TRUE);
@@ -1992,6 +2259,8 @@ GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON tasks TO task_service;
 GRANT SELECT, INSERT, DELETE ON task_dependencies TO task_service;
+GRANT SELECT, INSERT, DELETE, UPDATE (name, description, due_date) ON milestones TO task_service;
+GRANT SELECT, INSERT, DELETE, UPDATE (started_at, ended_at, note) ON time_entries TO task_service;
 GRANT SELECT ON task_rows, task_search, project_access, project_access_members, change_log, change_log_horizon
     TO task_service;
 GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uuid, boolean), complete_task(uuid),
@@ -2002,16 +2271,20 @@ GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uui
     folded_text(text), parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
     list_project_tasks(uuid, text, boolean, text, uuid, integer),
     list_project_task_ids(uuid, text, boolean, text, uuid, integer),
+    project_of_milestone(uuid), project_of_time_entry(uuid), readable_projects(uuid[]),
     is_member(uuid, uuid), gather_tasks(uuid[], text[], uuid[]), gather_created_tasks(uuid[], text[], jsonb),
     gather_updated_tasks(uuid[], text[], jsonb) TO task_service;
 
 -- The worker follows the project service and imports tasks.
 GRANT SELECT, INSERT, DELETE ON tasks, task_dependencies TO task_worker;
+GRANT SELECT, INSERT ON milestones, time_entries TO task_worker;
 GRANT SELECT, DELETE ON task_counters TO task_worker;
 GRANT SELECT ON last_task_numbers TO task_worker;
 GRANT SELECT, INSERT ON projects_to_purge TO task_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON project_access, project_access_members, feed_positions TO task_worker;
 GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), allocate_task_numbers(uuid[], bigint[]),
     task_number_lock_key(uuid, bigint), project_key(uuid), project_of_task_key(text),
-    project_of_task(uuid), project_of_logged_task(uuid), purge_deleted_projects(integer), apply_project_access(jsonb), import_task_dependencies(jsonb),
+    project_of_task(uuid), project_of_logged_task(uuid), purge_deleted_projects(integer), apply_project_access(jsonb), stop_time_entries_of_others(uuid),
+    import_task_dependencies(jsonb), import_milestones(jsonb), import_time_entries(jsonb),
+    project_of_milestone(uuid), project_of_time_entry(uuid),
     import_task_counters(jsonb) TO task_worker;

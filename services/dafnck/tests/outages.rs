@@ -124,7 +124,8 @@ async fn a_role_that_may_not_write_for_a_while_works_at_once_afterwards() {
     .await;
 }
 
-#[tokio::test]
+/// On threads of its own: a suite that still starts would keep a single one for longer than an operation may take.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_to_redis_is_replaced_when_it_leads_to_a_replica() {
     let suite = harness().start_alone().await;
     let redis = suite.redis();

@@ -19,18 +19,23 @@ use proto::content::v1::{
 use proto::project::v1::{
     CreateInvitationRequest, DeleteProjectRequest, Invitation, OfferOwnershipRequest, Project, ProjectRole,
 };
-use proto::task::v1::{CreateTaskDependencyRequest, TaskDependency};
+use proto::task::v1::{
+    CreateMilestoneRequest, CreateTaskDependencyRequest, CreateTimeEntryRequest, Milestone, TaskDependency,
+    TimeEntry,
+};
 use shared::migrate;
 use testkit::{Actor, Suite, Topology};
 
 /// All that is counted, and how.
-const EVERYTHING: [(&str, &str); 13] = [
+const EVERYTHING: [(&str, &str); 15] = [
     ("projects", "project.projects WHERE id"),
     ("members", "project.project_members WHERE project_id"),
     ("offers", "project.ownership_transfers WHERE project_id"),
     ("invitations", "project.invitations WHERE project_id"),
     ("tasks", "task.tasks WHERE project_id"),
     ("dependencies", "task.task_dependencies d JOIN task.tasks t ON t.id = d.task_id WHERE t.project_id"),
+    ("milestones", "task.milestones WHERE project_id"),
+    ("time entries", "task.time_entries WHERE project_id"),
     ("members in task", "task.project_access_members WHERE project_id"),
     ("documents", "content.documents WHERE project_id"),
     (
@@ -98,6 +103,13 @@ pub async fn full_project(olga: &Actor, gus: &Actor) -> Project {
         ..Default::default()
     };
     olga.plans().create_task_dependency(dependency).await.unwrap();
+    let milestone =
+        Some(Milestone { project_id: project.id.clone(), name: "landed".to_owned(), ..Default::default() });
+    let request = CreateMilestoneRequest { milestone, ..Default::default() };
+    olga.milestones().create_milestone(request).await.unwrap();
+    let time_entry = Some(TimeEntry { task_id: fly.id.clone(), ..Default::default() });
+    let request = CreateTimeEntryRequest { time_entry, ..Default::default() };
+    olga.time_entries().create_time_entry(request).await.unwrap();
     let document = olga.document(&project, "plan", "up").await;
     attach(olga, Target::ProjectId(project.id.clone())).await;
     attach(olga, Target::TaskId(fly.id.clone())).await;

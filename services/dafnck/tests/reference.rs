@@ -150,7 +150,7 @@ async fn the_reference_of_a_method_tells_how_to_call_it() {
 
         Creates a task in a project.
 
-        Errors: NOT_FOUND (project, parent task or assignee), PERMISSION_DENIED, INVALID_ARGUMENT, [ALREADY_EXISTS](errors.md#already_exists) (id),
+        Errors: NOT_FOUND (project, parent task, assignee or milestone), PERMISSION_DENIED, INVALID_ARGUMENT, [ALREADY_EXISTS](errors.md#already_exists) (id),
         FAILED_PRECONDITION ([PROJECT_READ_ONLY](errors.md#project_read_only), [REQUEST_ID_REUSED](errors.md#request_id_reused)).
 
         - **Path:** `/dafnck.task.v1.TaskService/CreateTask`

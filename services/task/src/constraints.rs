@@ -3,6 +3,9 @@
 use shared::database::{Constraint, Rule};
 use shared::error::ErrorReason;
 
+use crate::tasks::START_AFTER_DUE;
+use crate::time_entries::ENDS_TOO_EARLY;
+
 /// The constraints that an insert or update can violate.
 pub(crate) const CONSTRAINTS: &[Constraint] = &[
     Constraint { name: "tasks_pkey", rule: Rule::Taken("id") },
@@ -18,6 +21,7 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
         name: "chk_due_date_future",
         rule: Rule::Invalid("task.due_at", "must be later than when the task was made"),
     },
+    Constraint { name: "chk_start_date", rule: Rule::Invalid("task.start_at", START_AFTER_DUE) },
     Constraint {
         name: "no_dependency_cycle",
         rule: Rule::Forbidden(ErrorReason::DependencyCycle, "this would close a cycle", Some("cycle")),
@@ -51,6 +55,15 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
         rule: Rule::Taken("depends_on_task_id"),
     },
     Constraint { name: "idx_task_dependencies_related", rule: Rule::Taken("depends_on_task_id") },
+    Constraint { name: "milestones_pkey", rule: Rule::Taken("id") },
+    Constraint { name: "tasks_milestone_id_fkey", rule: Rule::Missing("milestone") },
+    Constraint { name: "time_entries_pkey", rule: Rule::Taken("id") },
+    Constraint { name: "time_entries_task_id_fkey", rule: Rule::Missing("task") },
+    Constraint { name: "chk_time_entry_span", rule: Rule::Invalid("time_entry.ended_at", ENDS_TOO_EARLY) },
+    Constraint {
+        name: "idx_time_entries_running",
+        rule: Rule::Forbidden(ErrorReason::TimeEntryRunning, "the user has a running time entry", None),
+    },
     Constraint { name: "task_dependencies_task_id_fkey", rule: Rule::Missing("task") },
     Constraint { name: "task_dependencies_depends_on_task_id_fkey", rule: Rule::Missing("task") },
 ];

@@ -20,6 +20,7 @@ mod handler;
 mod history;
 mod import;
 mod lists;
+mod milestones;
 mod my_work;
 mod order;
 mod plan;
@@ -32,6 +33,7 @@ mod search;
 mod task_keys;
 pub(crate) mod task_lookup;
 mod tasks;
+mod time_entries;
 
 use proto::common::ServerInfo;
 use proto::task::DESCRIPTOR_SET;

@@ -6,8 +6,10 @@ use proto::task::backend::v1 as backend;
 use proto::task::backend::v1::event_feed_service_server::{EventFeedService, EventFeedServiceServer};
 use proto::task::backend::v1::task_lookup_service_server::{TaskLookupService, TaskLookupServiceServer};
 use proto::task::v1 as pb;
+use proto::task::v1::milestone_service_server::{MilestoneService, MilestoneServiceServer};
 use proto::task::v1::plan_service_server::{PlanService, PlanServiceServer};
 use proto::task::v1::task_service_server::{TaskService, TaskServiceServer};
+use proto::task::v1::time_entry_service_server::{TimeEntryService, TimeEntryServiceServer};
 
 use tonic::service::Routes;
 
@@ -16,8 +18,8 @@ use crate::handler::TaskHandler;
 /// The servers of all services of this crate.
 pub(crate) fn routes(handler: &TaskHandler) -> Routes {
     shared::routes![
-        handler => TaskServiceServer, PlanServiceServer, TaskLookupServiceServer, EventFeedServiceServer,
-        TaskAdminServiceServer,
+        handler => TaskServiceServer, PlanServiceServer, TimeEntryServiceServer, MilestoneServiceServer,
+        TaskLookupServiceServer, EventFeedServiceServer, TaskAdminServiceServer,
     ]
 }
 
@@ -60,11 +62,35 @@ shared::rpc_table! {
 }
 
 shared::rpc_table! {
+    impl MilestoneService for TaskHandler {
+        create_milestone(pb::CreateMilestoneRequest) -> pb::Milestone;
+        get_milestone(pb::GetMilestoneRequest) -> pb::Milestone;
+        list_milestones(pb::ListMilestonesRequest) -> pb::ListMilestonesResponse;
+        update_milestone(pb::UpdateMilestoneRequest) -> pb::Milestone;
+        delete_milestone(pb::DeleteMilestoneRequest) -> pb::DeleteMilestoneResponse;
+    }
+}
+
+shared::rpc_table! {
+    impl TimeEntryService for TaskHandler {
+        create_time_entry(pb::CreateTimeEntryRequest) -> pb::TimeEntry;
+        get_time_entry(pb::GetTimeEntryRequest) -> pb::TimeEntry;
+        list_time_entries(pb::ListTimeEntriesRequest) -> pb::ListTimeEntriesResponse;
+        update_time_entry(pb::UpdateTimeEntryRequest) -> pb::TimeEntry;
+        stop_time_entry(pb::StopTimeEntryRequest) -> pb::TimeEntry;
+        delete_time_entry(pb::DeleteTimeEntryRequest) -> pb::DeleteTimeEntryResponse;
+        get_time_report(pb::GetTimeReportRequest) -> pb::TimeReport;
+    }
+}
+
+shared::rpc_table! {
     impl TaskAdminService for TaskHandler {
         #[stream(ImportTasksStream)]
         import_tasks(tonic::Streaming<admin::ImportTasksRequest>) -> admin::ImportTasksResponse;
         #[stream(ImportTaskDependenciesStream)]
         import_task_dependencies(tonic::Streaming<admin::ImportTaskDependenciesRequest>) -> admin::ImportTaskDependenciesResponse;
+        #[stream(ImportTimeEntriesStream)]
+        import_time_entries(tonic::Streaming<admin::ImportTimeEntriesRequest>) -> admin::ImportTimeEntriesResponse;
         #[stream(ExportTasksStream)]
         export_tasks(admin::ExportTasksRequest) -> admin::ExportTasksResponse;
     }

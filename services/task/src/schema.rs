@@ -47,6 +47,8 @@ diesel::table! {
         priority -> SqlTaskPriority,
         assignee_id -> Nullable<Uuid>,
         creator_id -> Uuid,
+        milestone_id -> Nullable<Uuid>,
+        start_date -> Nullable<Timestamptz>,
         due_date -> Nullable<Timestamptz>,
         tags -> Array<Text>,
         metadata -> Jsonb,
@@ -77,6 +79,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    task.milestones (id) {
+        id -> Uuid,
+        project_id -> Uuid,
+        name -> Varchar,
+        description -> Nullable<Text>,
+        due_date -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        /// The row version: the etag.
+        xmin -> Oid,
+    }
+}
+
+diesel::table! {
+    task.time_entries (id) {
+        id -> Uuid,
+        task_id -> Uuid,
+        project_id -> Uuid,
+        user_id -> Uuid,
+        started_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        note -> Nullable<Text>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        /// The row version: the etag.
+        xmin -> Oid,
+    }
+}
+
+diesel::table! {
     /// A view.
     task.last_task_numbers (project_id) {
         project_id -> Uuid,
@@ -84,4 +116,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(tasks, task_dependencies);
+diesel::allow_tables_to_appear_in_same_query!(tasks, milestones, task_dependencies, time_entries);

@@ -21,8 +21,8 @@ pub async fn insert_tasks(suite: &Suite, project: &Project, people: &[Uuid], cou
     let project = &project.id;
     let statements = format!(
         "BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL search_path = task; SELECT setseed(0.5);
-         INSERT INTO tasks (id, project_id, title, description, status, priority, assignee_id, creator_id, due_date,
-             estimated_minutes, actual_minutes, tags, metadata, created_at, updated_at, completed_at, number, rank)
+         INSERT INTO tasks (id, project_id, title, description, status, priority, assignee_id, creator_id, start_date,
+             due_date, estimated_minutes, actual_minutes, tags, metadata, created_at, updated_at, completed_at, number, rank)
          SELECT gen_random_uuid(), '{project}',
              (ARRAY['Red', 'blue', 'Green', 'white', 'Black'])[1 + i * 7 % 5] || ' ' || i || ' ' || md5(i::text),
              'common words ' || (SELECT string_agg('w' || (power(random(), 3) * 5000)::integer, ' ')
@@ -30,6 +30,7 @@ pub async fn insert_tasks(suite: &Suite, project: &Project, people: &[Uuid], cou
              s.status, (ARRAY['low', 'medium', 'high', 'urgent'])[1 + i / 7 % 4]::task_priority,
              CASE WHEN i % 10 > 0 THEN p.people[1 + i % cardinality(p.people)] END,
              p.people[1 + i % 3 % cardinality(p.people)],
+             CASE WHEN i % 3 = 1 THEN now() + (random() * 200 - 150) * interval '1 day' END,
              CASE WHEN i % 3 = 0 THEN now() + (random() * 200 - 100) * interval '1 day' END,
              CASE WHEN i % 4 > 0 THEN 60 * (1 + i % 40) END, CASE WHEN i % 5 = 0 THEN 60 * (1 + i % 30) END,
              ARRAY['t' || i % 100] || CASE WHEN i % 2 = 0 THEN ARRAY['frequent'] ELSE '{{}}' END

@@ -19,6 +19,7 @@ async fn create_task_stores_every_field() {
         status: pb::TaskStatus::Review.into(),
         priority: pb::TaskPriority::Urgent.into(),
         assignee_id: Some(mia.id.to_string()),
+        start_at: in_hours(-1),
         due_at: in_hours(1),
         estimated_duration: work_hours(1),
         actual_duration: work_hours(1_000_000),
@@ -33,7 +34,8 @@ async fn create_task_stores_every_field() {
     assert_eq!(made.creator_id, olga.id.to_string());
     assert_eq!((&made.parent_task_id, &made.description), (&wished.parent_task_id, &wished.description));
     assert_eq!((made.status(), made.priority()), (pb::TaskStatus::Review, pb::TaskPriority::Urgent));
-    assert_eq!((&made.assignee_id, made.due_at), (&wished.assignee_id, wished.due_at));
+    assert_eq!(made.assignee_id, wished.assignee_id);
+    assert_eq!((made.start_at, made.due_at), (wished.start_at, wished.due_at));
     assert_eq!((made.estimated_duration, made.actual_duration), (work_hours(1), work_hours(1_000_000)));
     assert_eq!(made.tags, ["food", "home"]);
     assert_eq!(made.metadata, wished.metadata);
@@ -135,6 +137,7 @@ async fn malformed_create_requests_name_every_field() {
         status: pb::TaskStatus::Done.into(),
         priority: 99,
         assignee_id: Some("me".to_owned()),
+        start_at: in_hours(0),
         due_at: in_hours(-1),
         estimated_duration: work_hours(0),
         actual_duration: work_hours(1_000_001),
@@ -160,6 +163,7 @@ async fn malformed_create_requests_name_every_field() {
             "task.metadata",
             "task.status",
             "task.due_at",
+            "task.start_at",
             "task.parent_task_id",
         ]
     "#]]

@@ -80,14 +80,14 @@ pub fn id_of(event: &pb::TaskEvent) -> &str {
 pub fn task_of(event: &pb::TaskEvent) -> &pb::TaskChange {
     match event.resource.as_ref().unwrap() {
         Resource::Task(change) => change,
-        Resource::TaskDependency(change) => panic!("{change:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
 pub fn dependency_of(event: &pb::TaskEvent) -> &pb::TaskDependencyChange {
     match event.resource.as_ref().unwrap() {
         Resource::TaskDependency(change) => change,
-        Resource::Task(change) => panic!("{change:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -108,6 +108,7 @@ impl Copy {
             Resource::TaskDependency(change) => {
                 put(&mut self.dependencies, resource_id, sequence, change.after);
             }
+            other => panic!("{other:?}"),
         }
     }
 

@@ -61,6 +61,7 @@ async fn import_keeps_every_field() {
         status: pb::TaskStatus::Done.into(),
         priority: pb::TaskPriority::High.into(),
         assignee_id: Some(mia.id.to_string()),
+        start_at: at(500),
         due_at: at(2_000),
         estimated_duration: work_hours(5),
         tags: vec!["a\"b".to_owned(), "c,d".to_owned(), "NULL".to_owned()],
@@ -75,7 +76,7 @@ async fn import_keeps_every_field() {
     assert_eq!((stored.description, stored.tags), (child.description, child.tags));
     assert_eq!((stored.status, stored.priority, stored.assignee_id), (4, 3, child.assignee_id));
     assert_eq!((stored.created_at, stored.updated_at), (at(1_000), at(1_500)));
-    assert_eq!((stored.completed_at, stored.due_at), (at(1_500), at(2_000)));
+    assert_eq!((stored.completed_at, stored.start_at, stored.due_at), (at(1_500), at(500), at(2_000)));
 }
 
 #[tokio::test]
@@ -148,6 +149,7 @@ async fn refused_items_do_not_stop_an_import() {
         admin::ImportedTask { parent_task_id: Some(far.id), ..good() },
         admin::ImportedTask { title: String::new(), status: 99, ..good() },
         admin::ImportedTask { due_at: in_hours(-1), ..good() },
+        admin::ImportedTask { start_at: in_hours(2), due_at: in_hours(1), ..good() },
         admin::ImportedTask { completed_at: in_hours(-1), ..good() },
         good(),
     ];
@@ -162,6 +164,7 @@ async fn refused_items_do_not_stop_an_import() {
             "9 R parent_task_id names a task of another project",
             "9 R status: 99 is not a value of this enum; title: must have 1 to 255 characters, has 0; title: must not be blank",
             "9 R due_at: must be later than created_at",
+            "9 R start_at: must not be later than due_at",
             "9 R completed_at: is for done tasks only",
             "9 C",
         ]
@@ -226,7 +229,7 @@ async fn import_raises_task_counters_and_never_lowers_them() {
         counter(4, &new_id(), 0),
         counter(5, "x", -1),
     ];
-    let request = admin::ImportTasksRequest { task_counters, tasks: Vec::new() };
+    let request = admin::ImportTasksRequest { task_counters, ..Default::default() };
     let requests = tokio_stream::iter([request.clone(), request]);
     let mut answers = importer(suite).import_tasks(requests).await.unwrap().into_inner();
     let first = shown(&answers.message().await.unwrap().unwrap().results);

@@ -29,11 +29,12 @@ const DEEP: usize = 100_000;
 const MORE_BUFFERS: i64 = 60;
 
 /// Each order, and the position in it as text.
-pub const ORDERS: [(&str, &str); 7] = [
+pub const ORDERS: [(&str, &str); 8] = [
     ("created", "created_at::text"),
     ("updated", "updated_at::text"),
     ("rank", "rank"),
     ("priority", "priority::text"),
+    ("start", "coalesce(start_date, 'infinity')::text"),
     ("due", "coalesce(due_date, 'infinity')::text"),
     ("title", "title"),
     ("number", "number::text"),
@@ -180,7 +181,7 @@ type MakeCall = Box<dyn Fn(&Project) -> Call>;
 
 fn calls() -> Vec<(String, MakeCall)> {
     let mut calls: Vec<(String, MakeCall)> = Vec::new();
-    for order in (1..15).map(|number| TaskOrder::try_from(number).unwrap()) {
+    for order in (1..17).map(|number| TaskOrder::try_from(number).unwrap()) {
         let list = move |project: &Project| Call::List(list(project, order, pb::TaskFilter::default()));
         calls.push((format!("{order:?}"), Box::new(list)));
     }

@@ -32,6 +32,8 @@ async fn malformed_filters_name_every_field() {
         all_tags: vec!["\n".to_owned()],
         any_tags: vec!["a".to_owned(); 51],
         no_tags: vec![String::new()],
+        milestone_ids: vec!["x".to_owned()],
+        start_at: Some(common::TimeRange::default()),
         due_at: Some(common::TimeRange { start_time: at(5), end_time: at(5) }),
         created_at: Some(common::TimeRange { start_time: at(i64::MAX), end_time: None }),
         updated_at: Some(common::TimeRange::default()),
@@ -49,6 +51,7 @@ async fn malformed_filters_name_every_field() {
     let mut fields = violations(&refusal(olga, garbage).await);
     fields.dedup();
     let expected = [
+        "start_at",
         "due_at.end_time",
         "created_at.start_time",
         "updated_at",
@@ -64,6 +67,7 @@ async fn malformed_filters_name_every_field() {
         "any_tags",
         "no_tags[0]",
         "ancestor_task_id",
+        "milestone_ids[0]",
         "metadata",
         "text",
     ];

@@ -27,14 +27,15 @@ fn ordered(project: &Project, order: TaskOrder) -> pb::ListTasksRequest {
 /// Five tasks, created as `c`, `A`, `e`, `B`, `d`; `B` was updated last, `A` is first in the manual order.
 async fn five(who: &Actor, project: &Project) -> Vec<pb::Task> {
     let mut made = Vec::new();
-    for (title, priority, due) in [
-        ("c", TaskPriority::Low, in_hours(9)),
-        ("A", TaskPriority::Urgent, None),
-        ("e", TaskPriority::Medium, in_hours(5)),
-        ("B", TaskPriority::High, in_hours(7)),
-        ("d", TaskPriority::Low, None),
+    for (title, priority, start, due) in [
+        ("c", TaskPriority::Low, in_hours(3), in_hours(9)),
+        ("A", TaskPriority::Urgent, in_hours(4), None),
+        ("e", TaskPriority::Medium, None, in_hours(5)),
+        ("B", TaskPriority::High, in_hours(2), in_hours(7)),
+        ("d", TaskPriority::Low, None, None),
     ] {
-        let request = pb::Task { priority: priority.into(), due_at: due, ..new_task(project, title) };
+        let request =
+            pb::Task { priority: priority.into(), start_at: start, due_at: due, ..new_task(project, title) };
         made.push(create(who, request).await.unwrap());
     }
     let destination = Some(pb::move_task_request::Destination::BeforeTaskId(made[0].id.clone()));
@@ -56,6 +57,7 @@ async fn every_order_is_paged_completely() {
         (TaskOrder::UpdatedDesc, "BAdec"),
         (TaskOrder::RankAsc, "AceBd"),
         (TaskOrder::PriorityDesc, "ABedc"),
+        (TaskOrder::StartDesc, "deAcB"),
         (TaskOrder::DueDesc, "dAcBe"),
         (TaskOrder::TitleAsc, "ABcde"),
         (TaskOrder::NumberDesc, "dBeAc"),
@@ -74,6 +76,7 @@ fn backwards(order: TaskOrder) -> Option<TaskOrder> {
         TaskOrder::UpdatedDesc => TaskOrder::UpdatedAsc,
         TaskOrder::RankAsc => TaskOrder::RankDesc,
         TaskOrder::PriorityDesc => TaskOrder::PriorityAsc,
+        TaskOrder::StartDesc => TaskOrder::StartAsc,
         TaskOrder::DueDesc => TaskOrder::DueAsc,
         TaskOrder::TitleAsc => TaskOrder::TitleDesc,
         TaskOrder::NumberDesc => TaskOrder::NumberAsc,

@@ -28,6 +28,7 @@ fn index_of(order: &str) -> &'static str {
         "updated" => "task.idx_tasks_project_updated",
         "rank" => "task.idx_tasks_project_rank",
         "priority" => "task.idx_tasks_project_urgency",
+        "start" => "task.idx_tasks_project_start",
         "due" => "task.idx_tasks_project_due",
         "title" => "task.idx_tasks_project_title",
         "number" => "task.tasks_project_number_key",
@@ -48,7 +49,7 @@ async fn every_order_walks_its_index_in_a_project_that_has_just_been_filled() {
                     if middle { middle_of(suite, project, key).await } else { "NULL, NULL".to_owned() };
                 // These read the rows by the ids of the page.
                 let function = match order {
-                    "priority" | "due" | "title" => "list_project_task_ids",
+                    "priority" | "start" | "due" | "title" => "list_project_task_ids",
                     _ => "list_project_tasks",
                 };
                 let page =

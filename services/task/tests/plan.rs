@@ -8,7 +8,7 @@ use tonic::Status;
 use crate::fixtures::*;
 
 /// 2040-01-02 9:00 UTC.
-const MONDAY_MORNING: i64 = 2_209_107_600;
+pub const MONDAY_MORNING: i64 = 2_209_107_600;
 
 async fn task_of(who: &Actor, project: &Project, title: &str, hours: i64) -> pb::Task {
     let wished = pb::Task { estimated_duration: work_hours(hours), ..new_task(project, title) };
@@ -34,6 +34,7 @@ async fn slip(who: &Actor, project: &Project, task: &pb::Task, hours: i64) -> Re
         task_id: task.id.clone(),
         extra_duration: work_hours(hours),
         default_estimate: None,
+        start_at: None,
     };
     who.plans().get_slip_impact(request).await.map(tonic::Response::into_inner)
 }
@@ -43,7 +44,7 @@ fn title(node: Option<&pb::GraphNode>) -> String {
 }
 
 /// `title: wave, hours, earliest start-finish, latest start-finish, slack`
-fn shown(plan: &pb::Plan) -> Vec<String> {
+pub fn shown(plan: &pb::Plan) -> Vec<String> {
     let line = |task: &pb::PlannedTask| {
         format!(
             "{}: wave {}, {} h, {}-{}, {}-{}, slack {}",
@@ -305,6 +306,8 @@ async fn gantt_chart_has_the_dates_and_assignees_of_a_plan() {
     olga.task(project, "neither critical nor beside it").await;
     let mut updated = pb::Task { id: roof.id.clone(), ..Default::default() };
     updated.assignee_id = Some(olga.id.to_string());
+    // Sunday: too early to hold the work up. The roof still waits for its walls.
+    updated.start_at = Some(prost_types::Timestamp { seconds: MONDAY_MORNING - 86_400, nanos: 0 });
     updated.due_at = Some(prost_types::Timestamp { seconds: MONDAY_MORNING + 3_600, nanos: 0 });
     let request = pb::UpdateTaskRequest { task: Some(updated), ..Default::default() };
     olga.tasks().update_task(request).await.unwrap();
@@ -373,7 +376,11 @@ async fn plans_of_invisible_projects_are_not_found_and_malformed_requests_refuse
         task_id: "x".to_owned(),
         extra_duration: None,
         default_estimate: work_hours(1_000_001),
+        start_at: Some(prost_types::Timestamp { seconds: 0, nanos: -1 }),
     };
     let refusal = olga.plans().get_slip_impact(garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["project_id", "task_id", "extra_duration", "default_estimate"]);
+    assert_eq!(
+        violations(&refusal),
+        ["project_id", "task_id", "extra_duration", "default_estimate", "start_at"]
+    );
 }

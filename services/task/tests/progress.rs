@@ -8,7 +8,7 @@ use tonic::Status;
 use crate::fixtures::*;
 
 async fn progress(who: &Actor, project: &Project) -> Result<pb::ProjectProgress, Status> {
-    let request = pb::GetProjectProgressRequest { project_id: project.id.clone() };
+    let request = pb::GetProjectProgressRequest { project_id: project.id.clone(), ..Default::default() };
     who.plans().get_project_progress(request).await.map(tonic::Response::into_inner)
 }
 

@@ -10,6 +10,8 @@ use testkit::*;
 use uuid::Uuid;
 
 use crate::fixtures::*;
+use crate::milestones::{make, milestone};
+use crate::time_entries::{span, track};
 
 #[derive(QueryableByName)]
 struct Count {
@@ -33,8 +35,10 @@ async fn row_security_hides_private_projects() {
     let Team { suite, olga, sam, project, .. } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
     blocks(olga, &a, &b).await.unwrap();
+    track(olga, span(&a, 0, 5)).await.unwrap();
+    make(olga, milestone(project, "landed")).await.unwrap();
     let mut conn = connection_for(suite, sam).await;
-    for table in ["tasks", "task_dependencies"] {
+    for table in ["tasks", "task_dependencies", "time_entries", "milestones"] {
         assert_eq!(count(&mut conn, table).await, 0, "{table}");
         let delete = sql_query(format!("DELETE FROM task.{table}"));
         assert_eq!(delete.execute(&mut conn).await.unwrap(), 0, "{table}");
@@ -64,6 +68,26 @@ async fn row_security_keeps_public_readers_from_writing() {
     assert_eq!(count(&mut conn, "tasks").await, 1);
     for change in ["UPDATE task.tasks SET title = 'mine'", "DELETE FROM task.tasks"] {
         assert_eq!(sql_query(change).execute(&mut conn).await.unwrap(), 0, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn row_security_keeps_members_from_the_time_of_others() {
+    let Team { suite, olga, mia, project, .. } = &team().await;
+    let task = olga.task(project, "fly").await;
+    track(olga, span(&task, 0, 5)).await.unwrap();
+    let mut conn = connection_for(suite, mia).await;
+    assert_eq!(count(&mut conn, "time_entries").await, 1);
+    for change in ["UPDATE task.time_entries SET note = 'mine'", "DELETE FROM task.time_entries"] {
+        assert_eq!(sql_query(change).execute(&mut conn).await.unwrap(), 0, "{change}");
+    }
+    let forged = format!(
+        "INSERT INTO task.time_entries (task_id, user_id, started_at) VALUES ('{}', '{}', now())",
+        task.id, olga.id
+    );
+    let moved = "UPDATE task.time_entries SET user_id = user_id".to_owned();
+    for change in [forged, moved] {
+        assert!(sql_query(&change).execute(&mut conn).await.is_err(), "{change}");
     }
 }
 

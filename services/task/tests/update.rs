@@ -1,5 +1,6 @@
 //! Updating tasks.
 
+use diesel_async::SimpleAsyncConnection;
 use proto::project::v1::ProjectVisibility;
 use proto::task::v1 as pb;
 use serde_json::json;
@@ -7,6 +8,7 @@ use shared::json::to_struct;
 use testkit::*;
 
 use crate::fixtures::*;
+use crate::milestones::{make, milestone};
 
 const ALL: &[&str] = &[
     "title",
@@ -15,6 +17,8 @@ const ALL: &[&str] = &[
     "status",
     "priority",
     "assignee_id",
+    "milestone_id",
+    "start_at",
     "due_at",
     "estimated_duration",
     "actual_duration",
@@ -27,6 +31,7 @@ async fn update_task_changes_exactly_the_masked_fields() {
     let Team { olga, mia, project, .. } = &team().await;
     let parent = olga.task(project, "parent").await;
     let task = olga.task(project, "buy milk").await;
+    let milestone = make(olga, milestone(project, "fed")).await.unwrap();
     let wished = pb::Task {
         title: "buy bread".to_owned(),
         description: Some("white".to_owned()),
@@ -34,6 +39,8 @@ async fn update_task_changes_exactly_the_masked_fields() {
         status: pb::TaskStatus::Blocked.into(),
         priority: pb::TaskPriority::Low.into(),
         assignee_id: Some(mia.id.to_string()),
+        milestone_id: Some(milestone.id),
+        start_at: in_hours(2),
         due_at: in_hours(3),
         estimated_duration: work_hours(2),
         actual_duration: work_hours(3),
@@ -250,6 +257,8 @@ async fn malformed_update_requests_name_every_field() {
         status: 99,
         priority: -1,
         assignee_id: Some("x".to_owned()),
+        milestone_id: Some("x".to_owned()),
+        start_at: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }),
         due_at: Some(prost_types::Timestamp { seconds: 0, nanos: -1 }),
         estimated_duration: work_minutes(-1),
         actual_duration: Some(prost_types::Duration { seconds: 59, nanos: 0 }),
@@ -270,4 +279,55 @@ async fn malformed_update_requests_name_every_field() {
 
     let past = pb::Task { due_at: in_hours(-1), ..olga.task(project, "x").await };
     assert_eq!(violations(&update(olga, past, &["due_at"]).await.unwrap_err()), ["task.due_at"]);
+}
+
+#[tokio::test]
+async fn a_task_does_not_start_after_it_is_due() {
+    let Team { olga, mia, project, .. } = &team().await;
+    let task = pb::Task { start_at: in_hours(2), due_at: in_hours(4), ..new_task(project, "x") };
+    let task = create(olga, task).await.unwrap();
+    for (start_at, due_at) in [(in_hours(5), None), (None, in_hours(1)), (in_hours(9), in_hours(8))] {
+        let paths: Vec<&str> = [("start_at", start_at), ("due_at", due_at)]
+            .into_iter()
+            .filter_map(|(path, time)| time.map(|_| path))
+            .collect();
+        let change = pb::Task { start_at, due_at, ..task.clone() };
+        let refusal = update(mia, change.clone(), &paths).await.unwrap_err();
+        assert_eq!(violations(&refusal), ["task.start_at"]);
+        let batch = pb::BatchUpdateTasksRequest {
+            updates: Some(pb::batch_update_tasks_request::Updates::Individual(pb::IndividualTaskUpdates {
+                requests: vec![pb::UpdateTaskRequest {
+                    task: Some(change),
+                    update_mask: Some(prost_types::FieldMask {
+                        paths: paths.into_iter().map(str::to_owned).collect(),
+                    }),
+                    metadata_patch: None,
+                }],
+            })),
+            ..Default::default()
+        };
+        let refusal = mia.tasks().batch_update_tasks(batch).await.unwrap_err();
+        assert_eq!(summary(&refusal), "INVALID_ARGUMENT INVALID_FIELDS");
+    }
+    let later = pb::Task { start_at: in_hours(5), due_at: in_hours(6), ..task.clone() };
+    let later = update(mia, later, &["start_at", "due_at"]).await.unwrap();
+    let open = update(mia, pb::Task { due_at: None, ..later.clone() }, &["due_at"]).await.unwrap();
+    assert_eq!((open.start_at, open.due_at), (later.start_at, None));
+    let request = pb::ListTaskHistoryRequest { task_id: task.id.clone(), ..Default::default() };
+    let events = olga.tasks().list_task_history(request).await.unwrap().into_inner().events;
+    let fields: Vec<_> = events.into_iter().map(|event| event.change.unwrap().changed_fields).collect();
+    assert_eq!(fields[0], ["due_at"]);
+    assert_eq!(fields[1], ["due_at", "start_at"]);
+}
+
+#[tokio::test]
+async fn the_database_rejects_a_start_after_the_due_date() {
+    let Team { suite, olga, project, .. } = &team().await;
+    let task = olga.task(project, "x").await;
+    let statement = format!(
+        "UPDATE task.tasks SET start_date = now() + '2 hours', due_date = now() + '1 hour' WHERE id = '{}'",
+        task.id
+    );
+    let error = suite.admin_of(task::NAME).await.batch_execute(&statement).await.unwrap_err();
+    assert_eq!(shared::database::constraint_of(&error), Some("chk_start_date"));
 }

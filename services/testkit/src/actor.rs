@@ -18,8 +18,10 @@ use proto::project::v1::member_service_client::MemberServiceClient;
 use proto::project::v1::project_service_client::ProjectServiceClient;
 use proto::project::v1::webhook_service_client::WebhookServiceClient;
 use proto::task::v1 as task;
+use proto::task::v1::milestone_service_client::MilestoneServiceClient;
 use proto::task::v1::plan_service_client::PlanServiceClient;
 use proto::task::v1::task_service_client::TaskServiceClient;
+use proto::task::v1::time_entry_service_client::TimeEntryServiceClient;
 use shared::authentication::token_hash;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -206,6 +208,16 @@ impl Actor {
 
     pub fn tasks(&self) -> TaskServiceClient<Client> {
         TaskServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn milestones(&self) -> MilestoneServiceClient<Client> {
+        MilestoneServiceClient::new(self.client(Service::Task))
+            .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn time_entries(&self) -> TimeEntryServiceClient<Client> {
+        TimeEntryServiceClient::new(self.client(Service::Task))
+            .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
     }
 
     pub fn plans(&self) -> PlanServiceClient<Client> {

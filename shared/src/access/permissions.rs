@@ -11,7 +11,7 @@ use proto::common::Permission;
 use Permission::{
     AttachmentDelete, AttachmentRead, AttachmentWrite, CommentDelete, CommentRead, CommentWrite,
     DocumentDelete, DocumentPublish, DocumentRead, DocumentWrite, MemberManage, MemberRead, ProjectArchive,
-    ProjectDelete, ProjectRead, ProjectTransfer, ProjectUpdate, TaskDelete, TaskRead, TaskWrite,
+    ProjectDelete, ProjectRead, ProjectTransfer, ProjectUpdate, TaskDelete, TaskRead, TaskWrite, TimeManage,
     WebhookManage,
 };
 
@@ -25,6 +25,7 @@ const ADMIN_ADDS: &[Permission] = &[
     ProjectArchive,
     MemberManage,
     TaskDelete,
+    TimeManage,
     DocumentPublish,
     DocumentDelete,
     AttachmentDelete,

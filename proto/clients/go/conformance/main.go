@@ -33,6 +33,8 @@ var steps = []struct {
 	{"plan", plan},
 	{"watch_resume", watchResume},
 	{"history", history},
+	{"time_entries", timeEntries},
+	{"milestones", milestones},
 	{"upload_resume", uploadResume},
 	{"download_checksum", downloadChecksum},
 	{"comments", comments},

@@ -67,6 +67,8 @@ type user struct {
 	webhooks    projectv1.WebhookServiceClient
 	tasks       taskv1.TaskServiceClient
 	plans       taskv1.PlanServiceClient
+	timeEntries taskv1.TimeEntryServiceClient
+	milestones  taskv1.MilestoneServiceClient
 	attachments contentv1.AttachmentServiceClient
 	comments    contentv1.CommentServiceClient
 }
@@ -139,6 +141,8 @@ func (s *scenario) newUser(name string, grant *identityv1.SessionGrant) *user {
 		webhooks:    projectv1.NewWebhookServiceClient(project),
 		tasks:       taskv1.NewTaskServiceClient(tasks),
 		plans:       taskv1.NewPlanServiceClient(tasks),
+		timeEntries: taskv1.NewTimeEntryServiceClient(tasks),
+		milestones:  taskv1.NewMilestoneServiceClient(tasks),
 		attachments: contentv1.NewAttachmentServiceClient(content),
 		comments:    contentv1.NewCommentServiceClient(content),
 	}

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 func create(ctx context.Context, s *scenario) string {
@@ -224,4 +225,69 @@ func history(ctx context.Context, s *scenario) string {
 	})
 	checkThat(ascending, "the sequences do not descend")
 	return "created, title, priority and description, each by the caller"
+}
+
+func timeEntries(ctx context.Context, s *scenario) string {
+	task := s.createTask(ctx, &taskv1.Task{Title: "Track"})
+	track := func(entry *taskv1.TimeEntry) (*taskv1.TimeEntry, error) {
+		entry.TaskId = task.Id
+		request := &taskv1.CreateTimeEntryRequest{RequestId: uuid.NewString(), TimeEntry: entry}
+		return s.user.timeEntries.CreateTimeEntry(ctx, request)
+	}
+	running := must(track(&taskv1.TimeEntry{}))
+	check(running.UserId, s.user.id, "the user")
+	refused(track(&taskv1.TimeEntry{}))(codes.FailedPrecondition, "TIME_ENTRY_RUNNING")
+	stopped := must(s.user.timeEntries.StopTimeEntry(ctx, &taskv1.StopTimeEntryRequest{TimeEntryId: running.Id}))
+	checkThat(stopped.Duration.AsDuration() > 0, "the stopped time entry has no duration")
+
+	start := time.Unix(1_700_000_000, 0)
+	given := must(track(&taskv1.TimeEntry{
+		StartedAt: timestamppb.New(start),
+		EndedAt:   timestamppb.New(start.Add(90 * time.Minute)),
+	}))
+	filter := &taskv1.TimeEntryFilter{TaskIds: []string{task.Id}}
+	list := must(s.user.timeEntries.ListTimeEntries(ctx, &taskv1.ListTimeEntriesRequest{Filter: filter}))
+	listed := each(list.TimeEntries, func(entry *taskv1.TimeEntry) string { return entry.Id })
+	check(listed, []string{running.Id, given.Id}, "the listed time entries")
+	report := must(s.user.timeEntries.GetTimeReport(ctx, &taskv1.GetTimeReportRequest{
+		Filter: filter,
+		Groups: []taskv1.TimeReportGroup{taskv1.TimeReportGroup_TIME_REPORT_GROUP_USER},
+	}))
+	check(len(report.Rows), 1, "the number of rows")
+	check(report.Rows[0].UserId, s.user.id, "the user of the row")
+	check(report.Rows[0].Count, int64(2), "the number of time entries")
+	tracked := must(s.user.tasks.GetTask(ctx, &taskv1.GetTaskRequest{TaskId: task.Id}))
+	checkThat(tracked.ActualDuration.AsDuration() > 90*time.Minute, "the task has less work than its time entries")
+	return "one running at a time; 2 time entries in the list, the report and the task"
+}
+
+func milestones(ctx context.Context, s *scenario) string {
+	project := s.createProject(ctx, "Milestones")
+	due := timestamppb.New(time.Now().Add(time.Hour))
+	milestone := must(s.user.milestones.CreateMilestone(ctx, &taskv1.CreateMilestoneRequest{
+		RequestId: uuid.NewString(),
+		Milestone: &taskv1.Milestone{ProjectId: project.Id, Name: "Landed", DueAt: due},
+	}))
+	task := s.createTask(ctx, &taskv1.Task{
+		ProjectId:         project.Id,
+		Title:             "Land",
+		MilestoneId:       proto.String(milestone.Id),
+		EstimatedDuration: durationpb.New(100 * time.Hour),
+	})
+	s.createTask(ctx, &taskv1.Task{ProjectId: project.Id, Title: "Rest"})
+	filter := &taskv1.TaskFilter{ProjectIds: []string{project.Id}, MilestoneIds: []string{milestone.Id}}
+	list := must(s.user.tasks.ListTasks(ctx, &taskv1.ListTasksRequest{Filter: filter}))
+	listed := each(list.Tasks, func(task *taskv1.Task) string { return task.Id })
+	check(listed, []string{task.Id}, "the tasks of the milestone")
+	progress := must(s.user.plans.GetProjectProgress(ctx, &taskv1.GetProjectProgressRequest{
+		ProjectId:   project.Id,
+		MilestoneId: milestone.Id,
+	}))
+	check(progress.TotalCount, int64(1), "the number of its tasks")
+	planned := must(s.user.plans.GetPlan(ctx, &taskv1.GetPlanRequest{ProjectId: project.Id})).Milestones
+	check(len(planned), 1, "the number of planned milestones")
+	check(planned[0].MilestoneId, milestone.Id, "the planned milestone")
+	check(planned[0].Finish.AsDuration(), 100*time.Hour, "its finish")
+	checkThat(planned[0].Late, "100 hours of work are done within an hour")
+	return "one task of two; 100 h of work until the milestone, which slips"
 }

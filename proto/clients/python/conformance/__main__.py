@@ -23,6 +23,8 @@ STEPS = [
     task_steps.plan,
     connection_steps.watch_resume,
     task_steps.history,
+    task_steps.time_entries,
+    task_steps.milestones,
     content_steps.upload_resume,
     content_steps.download_checksum,
     content_steps.comments,

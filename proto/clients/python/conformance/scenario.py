@@ -11,7 +11,13 @@ from dafnck.common.v1 import server_info_service_pb2_grpc
 from dafnck.content.v1 import attachment_service_pb2_grpc, comment_service_pb2_grpc
 from dafnck.identity.v1 import account_service_pb2_grpc, auth_service_pb2, auth_service_pb2_grpc
 from dafnck.project.v1 import project_pb2, project_service_pb2, project_service_pb2_grpc, webhook_service_pb2_grpc
-from dafnck.task.v1 import plan_service_pb2_grpc, task_pb2, task_service_pb2_grpc
+from dafnck.task.v1 import (
+    milestone_service_pb2_grpc,
+    plan_service_pb2_grpc,
+    task_pb2,
+    task_service_pb2_grpc,
+    time_entry_service_pb2_grpc,
+)
 from dafnck_client.connection import Authorization, connect
 from dafnck_client.errors import explain, reason_of
 from dafnck_client.session import Session
@@ -67,6 +73,8 @@ class User:
         self.webhooks = webhook_service_pb2_grpc.WebhookServiceStub(projects)
         self.tasks = task_service_pb2_grpc.TaskServiceStub(tasks)
         self.plans = plan_service_pb2_grpc.PlanServiceStub(tasks)
+        self.time_entries = time_entry_service_pb2_grpc.TimeEntryServiceStub(tasks)
+        self.milestones = milestone_service_pb2_grpc.MilestoneServiceStub(tasks)
         content = scenario.connect("content", self.session.authorization)
         self.attachments = attachment_service_pb2_grpc.AttachmentServiceStub(content)
         self.comments = comment_service_pb2_grpc.CommentServiceStub(content)

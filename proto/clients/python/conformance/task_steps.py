@@ -6,11 +6,22 @@ from functools import partial
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 
 from conformance.scenario import TIMEOUT, Scenario, check, check_that, new_id, refused
 from dafnck.common.v1 import change_pb2
-from dafnck.task.v1 import batch_pb2, dependency_pb2, event_pb2, list_pb2, plan_pb2, task_pb2
+from dafnck.task.v1 import (
+    batch_pb2,
+    count_pb2,
+    dependency_pb2,
+    event_pb2,
+    list_pb2,
+    milestone_pb2,
+    plan_pb2,
+    task_pb2,
+    time_entry_pb2,
+)
 from dafnck_client.errors import find_detail
 
 
@@ -173,3 +184,62 @@ def history(scenario: Scenario) -> str:
     sequences = [event.change.sequence for event in events]
     check_that(sequences == sorted(sequences, reverse=True), "the sequences do not descend")
     return "created, title, priority and description, each by the caller"
+
+
+def time_entries(scenario: Scenario) -> str:
+    stub = scenario.user.time_entries
+    task = scenario.create_task("Track")
+
+    def creation(**fields) -> time_entry_pb2.CreateTimeEntryRequest:
+        entry = time_entry_pb2.TimeEntry(task_id=task.id, **fields)
+        return time_entry_pb2.CreateTimeEntryRequest(request_id=new_id(), time_entry=entry)
+
+    running = stub.CreateTimeEntry(creation(), timeout=TIMEOUT)
+    check(running.user_id, scenario.user.id, "the user")
+    second = partial(stub.CreateTimeEntry, creation(), timeout=TIMEOUT)
+    refused(second, grpc.StatusCode.FAILED_PRECONDITION, "TIME_ENTRY_RUNNING")
+    request = time_entry_pb2.StopTimeEntryRequest(time_entry_id=running.id)
+    stopped = stub.StopTimeEntry(request, timeout=TIMEOUT)
+    check_that(stopped.duration.ToNanoseconds() > 0, "the stopped time entry has no duration")
+
+    start, end = Timestamp(seconds=1_700_000_000), Timestamp(seconds=1_700_005_400)
+    given = stub.CreateTimeEntry(creation(started_at=start, ended_at=end), timeout=TIMEOUT)
+    wanted = time_entry_pb2.TimeEntryFilter(task_ids=[task.id])
+    request = time_entry_pb2.ListTimeEntriesRequest(filter=wanted)
+    listed = stub.ListTimeEntries(request, timeout=TIMEOUT).time_entries
+    check([entry.id for entry in listed], [running.id, given.id], "the list")
+    by_user = time_entry_pb2.TIME_REPORT_GROUP_USER
+    request = time_entry_pb2.GetTimeReportRequest(filter=wanted, groups=[by_user])
+    rows = stub.GetTimeReport(request, timeout=TIMEOUT).rows
+    check([(row.user_id, row.count) for row in rows], [(scenario.user.id, 2)], "the report")
+    tracked = scenario.user.tasks.GetTask(task_pb2.GetTaskRequest(task_id=task.id), timeout=TIMEOUT)
+    check_that(tracked.actual_duration.seconds > 5_400, "the task has less work than its time entries")
+    return "one running at a time; 2 time entries in the list, the report and the task"
+
+
+def milestones(scenario: Scenario) -> str:
+    project = scenario.create_project("Milestones")
+    due = Timestamp()
+    due.FromDatetime(datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1))
+    new = milestone_pb2.Milestone(project_id=project.id, name="Landed", due_at=due)
+    request = milestone_pb2.CreateMilestoneRequest(request_id=new_id(), milestone=new)
+    milestone = scenario.user.milestones.CreateMilestone(request, timeout=TIMEOUT)
+
+    def create(**fields) -> task_pb2.Task:
+        request = task_pb2.CreateTaskRequest(
+            request_id=new_id(), task=task_pb2.Task(project_id=project.id, **fields)
+        )
+        return scenario.user.tasks.CreateTask(request, timeout=TIMEOUT)
+
+    task = create(title="Land", milestone_id=milestone.id, estimated_duration=Duration(seconds=360_000))
+    create(title="Rest")
+    wanted = list_pb2.TaskFilter(project_ids=[project.id], milestone_ids=[milestone.id])
+    listed = scenario.user.tasks.ListTasks(list_pb2.ListTasksRequest(filter=wanted), timeout=TIMEOUT).tasks
+    check([task.id for task in listed], [task.id], "the tasks of the milestone")
+    request = count_pb2.GetProjectProgressRequest(project_id=project.id, milestone_id=milestone.id)
+    check(scenario.user.plans.GetProjectProgress(request, timeout=TIMEOUT).total_count, 1, "the number of its tasks")
+    request = plan_pb2.GetPlanRequest(project_id=project.id)
+    planned = scenario.user.plans.GetPlan(request, timeout=TIMEOUT).milestones
+    shown = [(one.milestone_id, one.finish.seconds, one.late) for one in planned]
+    check(shown, [(milestone.id, 360_000, True)], "the planned milestones")
+    return "one task of two; 100 h of work until the milestone, which slips"

@@ -12,7 +12,9 @@ import { ProjectService } from "../gen/dafnck/project/v1/project_service_pb.js";
 import { WebhookService } from "../gen/dafnck/project/v1/webhook_service_pb.js";
 import { PlanService } from "../gen/dafnck/task/v1/plan_service_pb.js";
 import type { Task } from "../gen/dafnck/task/v1/task_pb.js";
+import { MilestoneService } from "../gen/dafnck/task/v1/milestone_service_pb.js";
 import { TaskService } from "../gen/dafnck/task/v1/task_service_pb.js";
+import { TimeEntryService } from "../gen/dafnck/task/v1/time_entry_service_pb.js";
 import type { Authorization } from "../src/calls.js";
 import { connect } from "../src/connect.js";
 import { type DecodedError, decodeError } from "../src/errors.js";
@@ -91,6 +93,8 @@ export class Context {
   readonly projects = createClient(ProjectService, this.connect("project", this.authorization));
   readonly tasks = createClient(TaskService, this.connect("task", this.authorization));
   readonly plans = createClient(PlanService, this.connect("task", this.authorization));
+  readonly milestones = createClient(MilestoneService, this.connect("task", this.authorization));
+  readonly timeEntries = createClient(TimeEntryService, this.connect("task", this.authorization));
   readonly attachments = createClient(AttachmentService, this.connect("content", this.authorization));
   readonly comments = createClient(CommentService, this.connect("content", this.authorization));
   readonly webhooks = createClient(WebhookService, this.connect("project", this.authorization));

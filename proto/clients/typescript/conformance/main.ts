@@ -14,9 +14,11 @@ import {
   etagConflict,
   history,
   masks,
+  milestones,
   pages,
   plan,
   requestIdConflict,
+  timeEntries,
 } from "./tasks.js";
 import { webhooks } from "./webhooks.js";
 
@@ -35,6 +37,8 @@ const STEPS: Record<string, Step> = {
   plan,
   watch_resume: watchResume,
   history,
+  time_entries: timeEntries,
+  milestones,
   upload_resume: uploadResume,
   download_checksum: downloadChecksum,
   comments,

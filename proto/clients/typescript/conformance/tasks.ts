@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 
 import { fromJson } from "@bufbuild/protobuf";
-import { type Duration, DurationSchema, durationMs } from "@bufbuild/protobuf/wkt";
+import { type Duration, DurationSchema, durationMs, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 
 import { ChangeKind, ResourceType } from "../gen/dafnck/common/v1/change_pb.js";
 import { TaskOrder } from "../gen/dafnck/task/v1/list_pb.js";
 import { type Task, TaskPriority, TaskStatus } from "../gen/dafnck/task/v1/task_pb.js";
+import { TimeReportGroup } from "../gen/dafnck/task/v1/time_entry_pb.js";
 import { type Context, refused, type Step, type TaskFields } from "./context.js";
 
 const HOUR_MS = 3_600_000;
@@ -215,4 +216,53 @@ export const history: Step = async (context) => {
     [ChangeKind.UPDATED, "Final", ["completed_at", "status"]],
   ]);
   return `${events.length} events with actor and fields`;
+};
+
+export const timeEntries: Step = async (context) => {
+  const { id: taskId } = await context.newTask("Track");
+  const track = (span: { startedAt?: Timestamp; endedAt?: Timestamp } = {}) =>
+    context.timeEntries.createTimeEntry({ requestId: randomUUID(), timeEntry: { taskId, ...span } });
+  const running = await track();
+  assert.equal(running.userId, context.userId);
+  await refused(track(), Code.FailedPrecondition, "TIME_ENTRY_RUNNING");
+  const { duration } = await context.timeEntries.stopTimeEntry({ timeEntryId: running.id });
+  assert.ok(duration && durationMs(duration) > 0);
+
+  const at = (seconds: number) => timestampFromMs(1_000 * (1_700_000_000 + seconds));
+  const given = await track({ startedAt: at(0), endedAt: at(5_400) });
+  const filter = { taskIds: [taskId] };
+  const { timeEntries: listed } = await context.timeEntries.listTimeEntries({ filter });
+  assert.deepEqual(
+    listed.map(({ id }) => id),
+    [running.id, given.id],
+  );
+  const { rows } = await context.timeEntries.getTimeReport({ filter, groups: [TimeReportGroup.USER] });
+  assert.deepEqual(
+    rows.map(({ userId, count }) => [userId, count]),
+    [[context.userId, 2n]],
+  );
+  const { actualDuration } = await context.tasks.getTask({ taskId });
+  assert.ok(actualDuration && durationMs(actualDuration) > 5_400_000);
+  return "one running at a time; 2 time entries in the list, the report and the task";
+};
+
+export const milestones: Step = async (context) => {
+  const projectId = await context.newProject("Milestones");
+  const dueAt = timestampFromMs(Date.now() + HOUR_MS);
+  const milestone = await context.milestones.createMilestone({
+    requestId: randomUUID(),
+    milestone: { projectId, name: "Landed", dueAt },
+  });
+  const task = await context.newTask("Land", { projectId, milestoneId: milestone.id, estimatedDuration: hours(100) });
+  await context.newTask("Rest", { projectId });
+  const filter = { projectIds: [projectId], milestoneIds: [milestone.id] };
+  assert.deepEqual(ids((await context.tasks.listTasks({ filter })).tasks), [task.id]);
+  const { totalCount } = await context.plans.getProjectProgress({ projectId, milestoneId: milestone.id });
+  assert.equal(totalCount, 1n);
+  const { milestones: planned } = await context.plans.getPlan({ projectId });
+  assert.deepEqual(
+    planned.map(({ milestoneId, finish, late }) => [milestoneId, finish && durationMs(finish), late]),
+    [[milestone.id, 100 * HOUR_MS, true]],
+  );
+  return "one task of two; 100 h of work until the milestone, which slips";
 };

@@ -14,7 +14,7 @@ use super::suite::Fixtures;
 use crate::paths::DATABASE;
 
 const COLUMNS: &str = "id, project_id, parent_task_id, title, description, status, priority, assignee_id, creator_id, \
-     due_date, estimated_minutes, actual_minutes, tags, metadata, created_at, updated_at, completed_at, number, rank, \
+     milestone_id, start_date, due_date, estimated_minutes, actual_minutes, tags, metadata, created_at, updated_at, completed_at, number, rank, \
      manually_blocked";
 
 /// One kind of statement.

@@ -9,7 +9,9 @@ use proto::content::admin::v1::{
 use proto::content::v1::ContentTarget;
 use proto::content::v1::content_target::Target;
 use proto::project::admin::v1::{ImportedMember, ImportedProject};
-use proto::task::admin::v1::{ImportedTask, ImportedTaskCounter, ImportedTaskDependency};
+use proto::task::admin::v1::{
+    ImportedMilestone, ImportedTask, ImportedTaskCounter, ImportedTaskDependency, ImportedTimeEntry,
+};
 use serde_json::{Map, Value};
 use shared::siblings::Siblings;
 use uuid::Uuid;
@@ -77,8 +79,10 @@ impl<'a> ExportWriter<'a> {
         ensure!(unknown.is_empty(), "there is no project {}", unknown.join(", "));
         while let Some(some) = tasks.next().await? {
             self.task_counters(some.task_counters).await?;
+            self.milestones(some.milestones).await?;
             self.tasks(some.tasks).await?;
             self.dependencies(some.dependencies).await?;
+            self.time_entries(some.time_entries).await?;
         }
         while let Some(some) = content.next().await? {
             self.documents(some.documents).await?;
@@ -145,6 +149,14 @@ impl<'a> ExportWriter<'a> {
         Ok(())
     }
 
+    async fn milestones(&mut self, milestones: Vec<ImportedMilestone>) -> anyhow::Result<()> {
+        for milestone in milestones {
+            let belongs = self.written.has_project(id(&milestone.project_id)?);
+            self.write_if(belongs, Kind::Milestone, &milestone).await?;
+        }
+        Ok(())
+    }
+
     async fn tasks(&mut self, tasks: Vec<ImportedTask>) -> anyhow::Result<()> {
         for task in tasks {
             let belongs = self.written.has_project(id(&task.project_id)?);
@@ -163,6 +175,17 @@ impl<'a> ExportWriter<'a> {
             let belongs = self.written.has_task(id(&dependency.task_id)?)
                 && self.written.has_task(id(&dependency.depends_on_task_id)?);
             self.write_if(belongs, Kind::Dependency, &dependency).await?;
+        }
+        Ok(())
+    }
+
+    async fn time_entries(&mut self, entries: Vec<ImportedTimeEntry>) -> anyhow::Result<()> {
+        for entry in entries {
+            let belongs = self.written.has_task(id(&entry.task_id)?);
+            if belongs {
+                self.written.name([id(&entry.user_id)?]);
+            }
+            self.write_if(belongs, Kind::TimeEntry, &entry).await?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! `dafnck import`: takes over users, projects, members, tasks, dependencies, documents, versions, files and
-//! comments from a JSON Lines file ([`crate::interchange`]).
+//! `dafnck import`: takes over users, projects, members, milestones, tasks, dependencies, time entries, documents, versions, files
+//! and comments from a JSON Lines file ([`crate::interchange`]).
 //!
 //! Promises: lines may stand in any order, the file may be of any size, a line that cannot be stored is reported by
 //! its number and stops no other, and importing the same file again changes nothing, so that an import that was
@@ -27,7 +27,9 @@ use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClien
 use proto::project::admin::v1::ImportProjectsRequest;
 use proto::project::admin::v1::project_admin_service_client::ProjectAdminServiceClient;
 use proto::task::admin::v1::task_admin_service_client::TaskAdminServiceClient;
-use proto::task::admin::v1::{ImportTaskDependenciesRequest, ImportTasksRequest, ImportedTask};
+use proto::task::admin::v1::{
+    ImportTaskDependenciesRequest, ImportTasksRequest, ImportTimeEntriesRequest, ImportedTask,
+};
 use shared::siblings::{Sibling, Siblings};
 
 use file::Origin;
@@ -42,8 +44,9 @@ pub use crate::progress::Progress;
 
 /// What `--help` says about the file.
 pub const HELP: &str = r#"The file has one JSON object per line, with a `type` (user, project, member,
-task_counter, task, dependency, document, document_version, attachment or
-comment) and that type's fields in the JSON mapping of the protos, as:
+task_counter, milestone, task, dependency, time_entry, document,
+document_version, attachment or comment) and that type's fields in the JSON mapping of the
+protos, as:
 
   {"type":"user","id":"<uuid>","email":"olga@example.org","username":"olga"}
   {"type":"project","id":"<uuid>","name":"Apollo","ownerId":"<uuid>"}
@@ -194,12 +197,17 @@ async fn send_kind(kind: Kind, services: &Siblings, sending: &mut PassSender<'_>
             sending.send(pass(Kind::Member), batch, call, |answer| answer.results).await
         }
         Kind::TaskCounter => {
-            let batch = |task_counters| ImportTasksRequest { task_counters, tasks: Vec::new() };
+            let batch = |task_counters| ImportTasksRequest { task_counters, ..Default::default() };
             let call = async move |requests| tasks.import_tasks(requests).await;
             sending.send(pass(Kind::TaskCounter), batch, call, |answer| answer.results).await
         }
+        Kind::Milestone => {
+            let batch = |milestones| ImportTasksRequest { milestones, ..Default::default() };
+            let call = async move |requests| tasks.import_tasks(requests).await;
+            sending.send(pass(Kind::Milestone), batch, call, |answer| answer.results).await
+        }
         Kind::Task => {
-            let batch = |tasks| ImportTasksRequest { tasks, task_counters: Vec::new() };
+            let batch = |tasks| ImportTasksRequest { tasks, ..Default::default() };
             let call = async move |requests| tasks.import_tasks(requests).await;
             sending.send(TASKS, batch, call, |answer| answer.results).await
         }
@@ -207,6 +215,11 @@ async fn send_kind(kind: Kind, services: &Siblings, sending: &mut PassSender<'_>
             let batch = |dependencies| ImportTaskDependenciesRequest { dependencies };
             let call = async move |requests| tasks.import_task_dependencies(requests).await;
             sending.send(pass(Kind::Dependency), batch, call, |answer| answer.results).await
+        }
+        Kind::TimeEntry => {
+            let batch = |time_entries| ImportTimeEntriesRequest { time_entries };
+            let call = async move |requests| tasks.import_time_entries(requests).await;
+            sending.send(pass(Kind::TimeEntry), batch, call, |answer| answer.results).await
         }
         Kind::Document => {
             let batch = |documents| ImportDocumentsRequest { documents, versions: Vec::new() };

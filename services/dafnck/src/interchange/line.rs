@@ -14,8 +14,10 @@ pub enum Kind {
     Project,
     Member,
     TaskCounter,
+    Milestone,
     Task,
     Dependency,
+    TimeEntry,
     Document,
     DocumentVersion,
     Attachment,
@@ -28,13 +30,15 @@ const TYPE: &str = "type";
 
 impl Kind {
     /// All, in the order in which they are stored.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::User,
         Self::Project,
         Self::Member,
         Self::TaskCounter,
+        Self::Milestone,
         Self::Task,
         Self::Dependency,
+        Self::TimeEntry,
         Self::Document,
         Self::DocumentVersion,
         Self::Attachment,
@@ -48,8 +52,10 @@ impl Kind {
             Self::Project => ("project", "dafnck.project.admin.v1.ImportedProject"),
             Self::Member => ("member", "dafnck.project.admin.v1.ImportedMember"),
             Self::TaskCounter => ("task_counter", "dafnck.task.admin.v1.ImportedTaskCounter"),
+            Self::Milestone => ("milestone", "dafnck.task.admin.v1.ImportedMilestone"),
             Self::Task => ("task", "dafnck.task.admin.v1.ImportedTask"),
             Self::Dependency => ("dependency", "dafnck.task.admin.v1.ImportedTaskDependency"),
+            Self::TimeEntry => ("time_entry", "dafnck.task.admin.v1.ImportedTimeEntry"),
             Self::Document => ("document", "dafnck.content.admin.v1.ImportedDocument"),
             Self::DocumentVersion => ("document_version", "dafnck.content.admin.v1.ImportedDocumentVersion"),
             Self::Attachment => ("attachment", "dafnck.content.admin.v1.ImportedAttachment"),
@@ -64,8 +70,10 @@ impl Kind {
             Self::Project => "projects",
             Self::Member => "members",
             Self::TaskCounter => "task counters",
+            Self::Milestone => "milestones",
             Self::Task => "tasks",
             Self::Dependency => "dependencies",
+            Self::TimeEntry => "time entries",
             Self::Document => "documents",
             Self::DocumentVersion => "versions",
             Self::Attachment => "attachments",
@@ -237,7 +245,7 @@ mod tests {
         .map(|text| parse::<ImportedTask>(text).unwrap_err());
         let expected = expect_test::expect![[r#"
             EOF while parsing an object (column 14)
-            unknown variant `users`, expected one of `user`, `project`, `member`, `task_counter`, `task`, `dependency`, `document`, `document_version`, `attachment`, `comment` (column 15)
+            unknown variant `users`, expected one of `user`, `project`, `member`, `task_counter`, `milestone`, `task`, `dependency`, `time_entry`, `document`, `document_version`, `attachment`, `comment` (column 15)
             missing field `type` (column 10)
             invalid length 0, expected an object with a `type` (column 2)
             invalid type: integer `7`, expected an object with a `type` (column 1)

@@ -12,7 +12,7 @@ use super::values;
 
 const DAY: i64 = 24 * 60 * 60;
 /// Fields that only a rule about the whole message requires.
-const REQUIRED: [(&str, &[&str]); 18] = [
+const REQUIRED: [(&str, &[&str]); 22] = [
     ("dafnck.common.v1.TimeRange", &["start_time"]),
     ("dafnck.common.v1.DurationRange", &["min_duration"]),
     ("dafnck.content.v1.CreateDocumentRequest", &["document.project_id", "document.title"]),
@@ -21,6 +21,10 @@ const REQUIRED: [(&str, &[&str]); 18] = [
     ("dafnck.content.v1.CommentAnchor", &["version_number", "end_char"]),
     ("dafnck.content.v1.CreateCommentRequest", &["comment.target", "comment.content"]),
     ("dafnck.content.v1.UpdateCommentRequest", &["comment.id"]),
+    ("dafnck.task.v1.CreateTimeEntryRequest", &["time_entry.task_id", "time_entry.started_at"]),
+    ("dafnck.task.v1.UpdateTimeEntryRequest", &["time_entry.id"]),
+    ("dafnck.task.v1.CreateMilestoneRequest", &["milestone.project_id", "milestone.name"]),
+    ("dafnck.task.v1.UpdateMilestoneRequest", &["milestone.id"]),
     ("dafnck.project.v1.CreateProjectRequest", &["project.name"]),
     ("dafnck.project.v1.UpdateProjectRequest", &["project.id"]),
     ("dafnck.project.v1.AddMemberRequest", &["member.project_id", "member.user_id"]),
@@ -220,7 +224,7 @@ fn moment_for(field: &str) -> i64 {
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
     match field {
         "due_at" | "expires_at" => now + DAY,
-        "end_time" => now - DAY,
+        "end_time" | "ended_at" => now - DAY,
         _ => now - 2 * DAY,
     }
 }

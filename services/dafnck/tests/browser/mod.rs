@@ -160,7 +160,7 @@ async fn report(State((_, reports)): State<PageState>, body: String) {
 fn title_after(event: pb::TaskEvent) -> Option<String> {
     match event.resource? {
         pb::task_event::Resource::Task(change) => Some(change.after?.title),
-        pb::task_event::Resource::TaskDependency(_) => None,
+        _ => None,
     }
 }
 

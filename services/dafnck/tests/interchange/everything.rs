@@ -40,6 +40,7 @@ pub(super) async fn fill(suite: &Suite) {
     accounts(suite, &olga, [&ada, &max]).await;
     let fly = tasks(&olga, &gus, &apollo).await;
     let plan = documents(&olga, &gus, &apollo).await;
+    time_entries(&olga, &gus, &fly).await;
     files(&olga, &gus, &apollo, &fly, &plan).await;
     comments(&olga, &gus, &apollo, &fly, &plan).await;
     other_projects(&olga, &gus).await;
@@ -129,10 +130,13 @@ async fn tasks(olga: &Actor, gus: &Actor, apollo: &Project) -> Task {
         ..Default::default()
     };
     let in_a_year = chrono::Utc::now() + chrono::TimeDelta::days(365);
+    let milestone_id = Some(milestone(olga, apollo).await);
     let fly = Task {
+        milestone_id,
         description: Some("Up,\nand \u{1F31D}.".to_owned()),
         priority: TaskPriority::Urgent.into(),
         assignee_id: Some(gus.id.to_string()),
+        start_at: Some(shared::json::to_timestamp(chrono::Utc::now())),
         due_at: Some(shared::json::to_timestamp(in_a_year)),
         estimated_duration: Some(prost_types::Duration { seconds: 12 * 3600, nanos: 0 }),
         actual_duration: Some(prost_types::Duration { seconds: 90 * 60, nanos: 0 }),
@@ -264,6 +268,43 @@ async fn files(olga: &Actor, gus: &Actor, apollo: &Project, fly: &Task, plan: &c
     attach(gus, Target::TaskId(fly.id.clone()), "../same bytes", &large).await;
     attach(gus, Target::DocumentId(plan.id.clone()), "a.png", b"\x89PNG\r\n\x1a\n").await;
     attach(olga, Target::ProjectId(apollo.id.clone()), "note.txt", "ünïcode".as_bytes()).await;
+}
+
+/// A milestone with a time, and one without; answers with the id of the first.
+async fn milestone(olga: &Actor, apollo: &Project) -> String {
+    let plain = |name: &str| task::Milestone {
+        project_id: apollo.id.clone(),
+        name: name.to_owned(),
+        ..Default::default()
+    };
+    let landed = task::Milestone {
+        description: Some("With all three\non “board”.".to_owned()),
+        due_at: Some(prost_types::Timestamp { seconds: 1_900_000_000, nanos: 1_000 }),
+        ..plain("Gelandet")
+    };
+    let mut ids = Vec::new();
+    for milestone in [landed, plain("Open")] {
+        let request = task::CreateMilestoneRequest { milestone: Some(milestone), ..Default::default() };
+        ids.push(olga.milestones().create_milestone(request).await.unwrap().into_inner().id);
+    }
+    ids.swap_remove(0)
+}
+
+/// Time that has ended and time that is running.
+async fn time_entries(olga: &Actor, gus: &Actor, fly: &Task) {
+    let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 1_000 });
+    let past = task::TimeEntry {
+        task_id: fly.id.clone(),
+        started_at: at(1_700_000_000),
+        ended_at: at(1_700_001_234),
+        note: Some("Ünter “Wasser”".to_owned()),
+        ..Default::default()
+    };
+    let running = task::TimeEntry { task_id: fly.id.clone(), ..Default::default() };
+    for (who, entry) in [(olga, past.clone()), (gus, past), (gus, running)] {
+        let request = task::CreateTimeEntryRequest { time_entry: Some(entry), ..Default::default() };
+        who.time_entries().create_time_entry(request).await.unwrap();
+    }
 }
 
 async fn comment(who: &Actor, comment: content::Comment, text: &str) -> content::Comment {

@@ -6,14 +6,16 @@ use diesel_async::RunQueryDsl;
 use testkit::Suite;
 
 /// Tables and views, and the columns that belong to one database. Encrypted columns are looked at by their being there.
-const TABLES: [(&str, &str, &str); 12] = [
+const TABLES: [(&str, &str, &str); 14] = [
     ("identity.users", "id", "password_hash,first_name,last_name"),
     ("identity.user_profiles", "user_id", "id,location"),
     ("project.projects", "id", ""),
     ("project.project_members", "project_id, user_id", "id"),
     ("task.last_task_numbers", "project_id", ""),
+    ("task.milestones", "id", ""),
     ("task.tasks", "id", ""),
     ("task.task_dependencies", "id", ""),
+    ("task.time_entries", "id", ""),
     ("content.documents", "id", ""),
     ("content.document_versions", "document_id, version_number", "id"),
     ("content.comments", "id", ""),

@@ -34,7 +34,7 @@ const BATCH_GET_TASKS: &str = "task.v1.TaskService/BatchGetTasks";
 const BATCH_COUNT_COMMENTS: &str = "content.v1.CommentService/BatchCountComments";
 
 /// Methods for which more than the permission counts, and what. Their rows are looked at by people.
-const DECIDED_BY_MORE: [(&str, &str); 17] = [
+const DECIDED_BY_MORE: [(&str, &str); 20] = [
     ("project.v1.ProjectService/CreateProject", "touches no project that is there"),
     ("project.v1.ProjectService/ListProjects", "leaves out what the caller does not see"),
     ("project.v1.MemberService/LeaveProject", "is for members, whatever they may do"),
@@ -48,6 +48,18 @@ const DECIDED_BY_MORE: [(&str, &str); 17] = [
     (BATCH_COUNT_COMMENTS, "counts what the caller does not see as nothing"),
     ("content.v1.CommentService/UpdateComment", "is for the author"),
     ("content.v1.CommentService/DeleteComment", "is for the author, and for others with another permission"),
+    (
+        "task.v1.TimeEntryService/UpdateTimeEntry",
+        "is for whose time it is, and for others with another permission",
+    ),
+    (
+        "task.v1.TimeEntryService/StopTimeEntry",
+        "is for whose time it is, and for others with another permission",
+    ),
+    (
+        "task.v1.TimeEntryService/DeleteTimeEntry",
+        "is for whose time it is, and for others with another permission",
+    ),
     ("content.v1.AttachmentService/UploadChunks", "is for the one who began the upload"),
     ("content.v1.AttachmentService/GetUpload", "is for the one who began the upload"),
     ("content.v1.AttachmentService/CompleteUpload", "is for the one who began the upload"),

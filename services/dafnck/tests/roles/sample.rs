@@ -15,6 +15,9 @@ pub struct Ids {
     pub dependency: String,
     pub document: String,
     pub attachment: String,
+    pub milestone: String,
+    /// A time entry of the owner's, for one caller alone.
+    pub time_entry: String,
     pub webhook: String,
     pub webhook_delivery: String,
     /// A comment of the owner's.

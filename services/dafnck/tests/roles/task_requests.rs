@@ -8,7 +8,15 @@ use super::sample::{Ids, Sample, stale};
 
 /// In the order in which a caller sends them.
 pub fn all(ids: &Ids) -> Vec<Sample> {
-    [of_tasks(ids), of_dependencies(ids), of_batches_and_the_past(ids), of_plans_and_searches(ids)].concat()
+    [
+        of_tasks(ids),
+        of_dependencies(ids),
+        of_batches_and_the_past(ids),
+        of_plans_and_searches(ids),
+        of_time(ids),
+        of_milestones(ids),
+    ]
+    .concat()
 }
 
 fn another_task(ids: &Ids) -> Task {
@@ -43,9 +51,50 @@ fn of_tasks(ids: &Ids) -> Vec<Sample> {
     ]
 }
 
+fn of_milestones(ids: &Ids) -> Vec<Sample> {
+    let milestone_id = ids.milestone.clone();
+    let new = Milestone { project_id: ids.project.clone(), name: "more".to_owned(), ..Default::default() };
+    let create = CreateMilestoneRequest { milestone: Some(new), ..Default::default() };
+    let by_id = GetMilestoneRequest { milestone_id: milestone_id.clone() };
+    let list = ListMilestonesRequest { project_id: ids.project.clone(), ..Default::default() };
+    let unchanged = Milestone { id: milestone_id.clone(), etag: stale(), ..Default::default() };
+    let update = UpdateMilestoneRequest { milestone: Some(unchanged), ..Default::default() };
+    let delete = DeleteMilestoneRequest { milestone_id, etag: stale() };
+    vec![
+        ("task.v1.MilestoneService/CreateMilestone", create.encode_to_vec()),
+        ("task.v1.MilestoneService/GetMilestone", by_id.encode_to_vec()),
+        ("task.v1.MilestoneService/ListMilestones", list.encode_to_vec()),
+        ("task.v1.MilestoneService/UpdateMilestone", update.encode_to_vec()),
+        ("task.v1.MilestoneService/DeleteMilestone", delete.encode_to_vec()),
+    ]
+}
+
+/// A caller's own time entry is made on the way; most are about one of the owner's.
+fn of_time(ids: &Ids) -> Vec<Sample> {
+    let time_entry_id = ids.time_entry.clone();
+    let own = TimeEntry { task_id: ids.task.clone(), ..Default::default() };
+    let create = CreateTimeEntryRequest { time_entry: Some(own), ..Default::default() };
+    let by_id = GetTimeEntryRequest { time_entry_id: time_entry_id.clone() };
+    let filter = Some(TimeEntryFilter { project_ids: vec![ids.project.clone()], ..Default::default() });
+    let list = ListTimeEntriesRequest { filter: filter.clone(), ..Default::default() };
+    let unchanged = TimeEntry { id: time_entry_id.clone(), etag: stale(), ..Default::default() };
+    let update = UpdateTimeEntryRequest { time_entry: Some(unchanged), ..Default::default() };
+    let by_verb = StopTimeEntryRequest { time_entry_id, etag: stale() }.encode_to_vec();
+    let report = GetTimeReportRequest { filter, ..Default::default() };
+    vec![
+        ("task.v1.TimeEntryService/CreateTimeEntry", create.encode_to_vec()),
+        ("task.v1.TimeEntryService/GetTimeEntry", by_id.encode_to_vec()),
+        ("task.v1.TimeEntryService/ListTimeEntries", list.encode_to_vec()),
+        ("task.v1.TimeEntryService/UpdateTimeEntry", update.encode_to_vec()),
+        ("task.v1.TimeEntryService/StopTimeEntry", by_verb.clone()),
+        ("task.v1.TimeEntryService/DeleteTimeEntry", by_verb),
+        ("task.v1.TimeEntryService/GetTimeReport", report.encode_to_vec()),
+    ]
+}
+
 fn of_dependencies(ids: &Ids) -> Vec<Sample> {
     let (task_id, dependency_id) = (ids.task.clone(), ids.dependency.clone());
-    let progress = GetProjectProgressRequest { project_id: ids.project.clone() };
+    let progress = GetProjectProgressRequest { project_id: ids.project.clone(), ..Default::default() };
     let link = CreateTaskDependencyRequest {
         task_dependency: Some(TaskDependency {
             task_id: ids.other_task.clone(),

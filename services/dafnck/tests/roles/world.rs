@@ -190,8 +190,10 @@ async fn fill(owner: &Actor, heir: &Actor, project: &Project) -> Vec<Ids> {
         let waiting = owner.task(project, person.title()).await;
         let dependency = depend(owner, &waiting, &task).await;
         let attachment = attach(owner, &task.id).await;
+        let time_entry = track(owner, &task.id).await;
+        let milestone = plan_milestone(owner, project).await;
         let at = Some(shared::json::to_timestamp(chrono::Utc::now()));
-        all.push(Ids { dependency, attachment, at, ..things.clone() });
+        all.push(Ids { dependency, attachment, milestone, time_entry, at, ..things.clone() });
     }
     all
 }
@@ -206,6 +208,25 @@ async fn depend(owner: &Actor, waiting: &task::Task, on: &task::Task) -> String 
         ..Default::default()
     };
     owner.plans().create_task_dependency(request).await.unwrap().into_inner().id
+}
+
+async fn plan_milestone(owner: &Actor, project: &Project) -> String {
+    let milestone =
+        task::Milestone { project_id: project.id.clone(), name: "landed".to_owned(), ..Default::default() };
+    let request = task::CreateMilestoneRequest { milestone: Some(milestone), ..Default::default() };
+    owner.milestones().create_milestone(request).await.unwrap().into_inner().id
+}
+
+async fn track(owner: &Actor, task_id: &str) -> String {
+    let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+    let time_entry = task::TimeEntry {
+        task_id: task_id.to_owned(),
+        started_at: at(1_000),
+        ended_at: at(2_000),
+        ..Default::default()
+    };
+    let request = task::CreateTimeEntryRequest { time_entry: Some(time_entry), ..Default::default() };
+    owner.time_entries().create_time_entry(request).await.unwrap().into_inner().id
 }
 
 async fn attach(owner: &Actor, task_id: &str) -> String {

@@ -31,15 +31,22 @@ const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Calls that run in the same moment: more than wait for a hash at most, so that some are refused.
 const FLOOD: usize = 120;
 /// Connections that nobody got and evictions need not happen in so short a time, and there is no certificate.
-const RARE: [&str; 3] =
-    ["db.client.connection.timeouts", "dafnck.session_cache.evictions", "tls.certificate.remaining"];
+const RARE: [&str; 4] = [
+    "db.client.connection.timeouts",
+    "dafnck.session_cache.evictions",
+    "dafnck.change_feed.expired",
+    "tls.certificate.remaining",
+];
 
 /// Services and the feeds that they follow. Nobody watches, so nobody reads for watchers.
-const FOLLOWERS: [&str; 5] = [
+const FOLLOWERS: [&str; 8] = [
     "content comment_anchors",
     "content deleted_files",
     "content deleted_tasks",
     "content project_access",
+    "project content_events",
+    "project project_events",
+    "project task_events",
     "task project_access",
 ];
 /// The trace of a call, as its caller names it.

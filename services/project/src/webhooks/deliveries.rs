@@ -22,12 +22,12 @@ pub(super) async fn access(conn: &AsyncPgConnection, id: Uuid, user_id: Uuid) ->
 }
 
 /// A delivery and the body of its request.
-pub(super) async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<(Delivery, String)> {
+pub(super) async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<(Delivery, String)>> {
     let query = webhook_deliveries::table
         .inner_join(webhook_messages::table)
         .filter(webhook_deliveries::id.eq(id))
         .select((Delivery::as_select(), webhook_messages::payload));
-    query.get_result(&mut conn).await.optional()?.ok_or_else(|| not_found(id))
+    Ok(query.get_result(&mut conn).await.optional()?)
 }
 
 /// A page of a webhook's deliveries, newest first, plus one row if there is a next page.
@@ -78,8 +78,9 @@ pub(super) async fn insert(
         diesel::insert_into(webhook_messages::table).values(message).execute(&mut conn).await?;
     }
     diesel::insert_into(webhook_deliveries::table).values(delivery).execute(&mut conn).await?;
-    let (queued, _payload) = find(&tx, delivery.id).await?;
+    let queued = find(&tx, delivery.id).await?;
     tx.commit().await?;
+    let (queued, _payload) = queued.ok_or_else(|| not_found(delivery.id))?;
     Ok(queued)
 }
 
@@ -93,6 +94,6 @@ pub(super) fn separate_delivery(
     NewDelivery { id, webhook_id, message_id, order_key: id, next_attempt_at: now, created_at: now }
 }
 
-fn not_found(id: Uuid) -> Error {
+pub(super) fn not_found(id: Uuid) -> Error {
     Error::not_found("webhook_delivery", id)
 }

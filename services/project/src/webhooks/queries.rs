@@ -20,14 +20,14 @@ pub(super) async fn access(conn: &AsyncPgConnection, id: Uuid, user_id: Uuid) ->
     access.ok_or_else(|| not_found(id))
 }
 
-pub(super) async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Webhook> {
+pub(super) async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Webhook>> {
     let query = webhooks::table.find(id).select(Webhook::as_select());
-    query.get_result(&mut conn).await.optional()?.ok_or_else(|| not_found(id))
+    Ok(query.get_result(&mut conn).await.optional()?)
 }
 
-pub(super) async fn lock(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Webhook> {
+pub(super) async fn lock(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Webhook>> {
     let query = webhooks::table.find(id).select(Webhook::as_select()).for_no_key_update();
-    query.get_result(&mut conn).await.optional()?.ok_or_else(|| not_found(id))
+    Ok(query.get_result(&mut conn).await.optional()?)
 }
 
 pub(super) async fn count(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<i64> {

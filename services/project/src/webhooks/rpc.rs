@@ -26,7 +26,7 @@ use crate::schema::{NAME, PauseReason, WebhookStatus};
 async fn lock(tx: &Transaction, id: Uuid, user_id: Uuid) -> Result<(ProjectAccess, Webhook)> {
     let (access, webhook) = try_join!(queries::access(tx, id, user_id), queries::lock(tx, id))?;
     access.require(Permission::WebhookManage)?;
-    Ok((access, webhook))
+    Ok((access, webhook.ok_or_else(|| queries::not_found(id))?))
 }
 
 impl ProjectHandler {
@@ -50,7 +50,7 @@ impl ProjectHandler {
             Some(id) => {
                 let webhook = queries::find(&tx, id).await?;
                 tx.finish();
-                webhook
+                webhook.ok_or_else(|| queries::not_found(id))?
             }
             None => {
                 check_count(count)?;
@@ -72,6 +72,7 @@ impl ProjectHandler {
             try_join!(queries::access(&tx, id, caller.database_user()), queries::find(&tx, id))?;
         tx.finish();
         access.require(Permission::WebhookManage)?;
+        let webhook = webhook.ok_or_else(|| queries::not_found(id))?;
         Ok(Response::new(webhook.into()))
     }
 
@@ -223,6 +224,7 @@ impl ProjectHandler {
         if let Some(earlier) = earlier {
             return Ok(self.replay(tx, earlier).await?);
         }
+        let webhook = webhook.ok_or_else(|| queries::not_found(id))?;
         deliveries::require_room(&tx, &webhook).await?;
         let message = NewMessage {
             id: Uuid::now_v7(),
@@ -247,7 +249,7 @@ impl ProjectHandler {
         let QueueDeliveryInput { key, id } = request.into_inner().try_into()?;
         let new_id = Uuid::now_v7();
         let tx = self.context.database.begin(&caller).await?;
-        let (earlier, access, (former, _payload)) = try_join!(
+        let (earlier, access, former) = try_join!(
             idempotency::claim(&tx, NAME, user_id, "RedeliverWebhook", key.as_ref(), new_id),
             deliveries::access(&tx, id, user_id),
             deliveries::find(&tx, id),
@@ -256,7 +258,9 @@ impl ProjectHandler {
         if let Some(earlier) = earlier {
             return Ok(self.replay(tx, earlier).await?);
         }
+        let (former, _payload) = former.ok_or_else(|| deliveries::not_found(id))?;
         let webhook = queries::find(&tx, former.webhook_id).await?;
+        let webhook = webhook.ok_or_else(|| queries::not_found(former.webhook_id))?;
         deliveries::require_room(&tx, &webhook).await?;
         let now = self.context.clock.now();
         let delivery = deliveries::separate_delivery(new_id, webhook.id, former.message_id, now);
@@ -266,8 +270,9 @@ impl ProjectHandler {
     }
 
     async fn replay(&self, tx: Transaction, delivery_id: Uuid) -> Result<Response<pb::WebhookDelivery>> {
-        let (delivery, _payload): (Delivery, String) = deliveries::find(&tx, delivery_id).await?;
+        let found = deliveries::find(&tx, delivery_id).await?;
         tx.finish();
+        let (delivery, _payload) = found.ok_or_else(|| deliveries::not_found(delivery_id))?;
         Ok(Response::new(delivery.into()))
     }
 
@@ -278,10 +283,11 @@ impl ProjectHandler {
         let caller = Caller::of(&request)?;
         let id = read_id("webhook_delivery_id", &request.get_ref().webhook_delivery_id)?;
         let tx = self.context.database.begin(&caller).await?;
-        let (access, (delivery, payload)) =
+        let (access, found) =
             try_join!(deliveries::access(&tx, id, caller.database_user()), deliveries::find(&tx, id))?;
         tx.finish();
         access.require(Permission::WebhookManage)?;
+        let (delivery, payload) = found.ok_or_else(|| deliveries::not_found(id))?;
         let is_readable = permission_to_read(&delivery.event_type)
             .is_some_and(|permission| access.permissions.contains(permission));
         let payload = if is_readable { payload } else { String::new() };

@@ -129,9 +129,9 @@ pub(super) async fn insert(
              array_agg(NULL::bigint) AS numbers FROM r) wanted, \
              LATERAL task.allocate_task_numbers(wanted.projects, wanted.numbers) allocated) \
          INSERT INTO task.tasks AS t (id, project_id, parent_task_id, title, description, status, priority, \
-             assignee_id, creator_id, due_date, estimated_minutes, actual_minutes, tags, metadata, number) \
+             assignee_id, creator_id, milestone_id, start_date, due_date, estimated_minutes, actual_minutes, tags, metadata, number) \
          SELECT r.id, r.project_id, r.parent_task_id, r.title, r.description, r.status, r.priority, r.assignee_id, \
-             r.creator_id, r.due_date, r.estimated_minutes, r.actual_minutes, r.tags, r.metadata, n.number \
+             r.creator_id, r.milestone_id, r.start_date, r.due_date, r.estimated_minutes, r.actual_minutes, r.tags, r.metadata, n.number \
          FROM r JOIN n USING (place) ORDER BY place \
          RETURNING to_jsonb(t) AS task, t.xmin AS version, task.project_key(t.project_id) AS project_key",
     )

@@ -1,4 +1,4 @@
-//! Exports task counters, tasks and dependencies in the format of the import.
+//! Exports task counters, milestones, tasks, dependencies and time entries in the format of the import.
 
 mod queries;
 pub(crate) mod rpc;

@@ -1,6 +1,6 @@
 //! SQL of the export, as the worker role.
 
-use crate::schema::{last_task_numbers, task_dependencies, tasks};
+use crate::schema::{last_task_numbers, milestones, task_dependencies, tasks, time_entries};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::error::Result;
@@ -8,7 +8,9 @@ use shared::export::id_condition;
 use uuid::Uuid;
 
 use crate::dependencies::Dependency;
+use crate::milestones::Milestone;
 use crate::tasks::Task;
+use crate::time_entries::TimeEntry;
 
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = last_task_numbers)]
@@ -47,11 +49,37 @@ pub(super) fn dependency_ids_with_sizes(projects: &[Uuid]) -> String {
     )
 }
 
+/// With the estimated size of each milestone in bytes.
+pub(super) fn milestone_ids_with_sizes(projects: &[Uuid]) -> String {
+    format!(
+        "SELECT id, (200 + octet_length(name) + octet_length(coalesce(description, '')))::bigint AS size \
+         FROM task.milestones WHERE {} ORDER BY id",
+        id_condition("project_id", projects)
+    )
+}
+
+/// With the estimated size of each time entry in bytes.
+pub(super) fn time_entry_ids_with_sizes(projects: &[Uuid]) -> String {
+    format!(
+        "SELECT id, (200 + octet_length(coalesce(note, '')))::bigint AS size FROM task.time_entries WHERE {} \
+         ORDER BY id",
+        id_condition("project_id", projects)
+    )
+}
+
 pub(super) async fn counters(mut conn: &AsyncPgConnection, projects: Vec<Uuid>) -> Result<Vec<TaskCounter>> {
     let query = last_task_numbers::table
         .filter(last_task_numbers::project_id.eq_any(projects))
         .order(last_task_numbers::project_id)
         .select(TaskCounter::as_select());
+    Ok(query.load(&mut conn).await?)
+}
+
+pub(super) async fn milestones(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -> Result<Vec<Milestone>> {
+    let query = milestones::table
+        .filter(milestones::id.eq_any(ids))
+        .order(milestones::id)
+        .select(Milestone::as_select());
     Ok(query.load(&mut conn).await?)
 }
 
@@ -65,5 +93,13 @@ pub(super) async fn dependencies(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -
         .filter(task_dependencies::id.eq_any(ids))
         .order(task_dependencies::id)
         .select(Dependency::as_select());
+    Ok(query.load(&mut conn).await?)
+}
+
+pub(super) async fn time_entries(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -> Result<Vec<TimeEntry>> {
+    let query = time_entries::table
+        .filter(time_entries::id.eq_any(ids))
+        .order(time_entries::id)
+        .select(TimeEntry::as_select());
     Ok(query.load(&mut conn).await?)
 }

@@ -34,15 +34,34 @@ async fn write_export(
         let task_counters = queries::counters(&snapshot, ids).await?.into_iter().map(Into::into).collect();
         writer.send(pb::ExportTasksResponse { task_counters, ..Default::default() }).await?;
     }
+    let mut rows = snapshot.rows("milestones", &queries::milestone_ids_with_sizes(&projects)).await?;
+    while let Some(ids) = rows.next().await? {
+        let milestones = queries::milestones(&snapshot, ids).await?.into_iter().map(Into::into).collect();
+        writer.send(pb::ExportTasksResponse { milestones, ..Default::default() }).await?;
+    }
     let mut rows = snapshot.rows("tasks", &queries::task_ids_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {
         let tasks = queries::tasks(&snapshot, ids).await?.into_iter().map(Into::into).collect();
         writer.send(pb::ExportTasksResponse { tasks, ..Default::default() }).await?;
     }
-    let mut rows = snapshot.rows("dependencies", &queries::dependency_ids_with_sizes(&projects)).await?;
+    write_links(&snapshot, &writer, &projects).await
+}
+
+/// What refers to tasks.
+async fn write_links(
+    snapshot: &Snapshot,
+    writer: &ExportSender<pb::ExportTasksResponse>,
+    projects: &[Uuid],
+) -> Result<()> {
+    let mut rows = snapshot.rows("dependencies", &queries::dependency_ids_with_sizes(projects)).await?;
     while let Some(ids) = rows.next().await? {
-        let dependencies = queries::dependencies(&snapshot, ids).await?.into_iter().map(Into::into).collect();
+        let dependencies = queries::dependencies(snapshot, ids).await?.into_iter().map(Into::into).collect();
         writer.send(pb::ExportTasksResponse { dependencies, ..Default::default() }).await?;
+    }
+    let mut rows = snapshot.rows("time_entries", &queries::time_entry_ids_with_sizes(projects)).await?;
+    while let Some(ids) = rows.next().await? {
+        let time_entries = queries::time_entries(snapshot, ids).await?.into_iter().map(Into::into).collect();
+        writer.send(pb::ExportTasksResponse { time_entries, ..Default::default() }).await?;
     }
     Ok(())
 }

@@ -6,12 +6,29 @@ use shared::json::{to_struct, to_timestamp};
 
 use super::queries::TaskCounter;
 use crate::dependencies::Dependency;
+use crate::milestones::Milestone;
 use crate::tasks::Task;
 use crate::tasks::wire::work;
+use crate::time_entries::TimeEntry;
 
 impl From<TaskCounter> for pb::ImportedTaskCounter {
     fn from(TaskCounter { project_id, last_number }: TaskCounter) -> Self {
         Self { line: 0, project_id: project_id.to_string(), last_number }
+    }
+}
+
+impl From<Milestone> for pb::ImportedMilestone {
+    fn from(milestone: Milestone) -> Self {
+        Self {
+            line: 0,
+            id: milestone.id.to_string(),
+            project_id: milestone.project_id.to_string(),
+            name: milestone.name,
+            description: milestone.description,
+            due_at: milestone.due_date.map(to_timestamp),
+            created_at: Some(to_timestamp(milestone.created_at)),
+            updated_at: Some(to_timestamp(milestone.updated_at)),
+        }
     }
 }
 
@@ -31,6 +48,8 @@ impl From<Task> for pb::ImportedTask {
             priority: task.priority.into(),
             assignee_id: task.assignee_id.map(|id| id.to_string()),
             creator_id: task.creator_id.to_string(),
+            milestone_id: task.milestone_id.map(|id| id.to_string()),
+            start_at: task.start_date.map(to_timestamp),
             due_at: task.due_date.map(to_timestamp),
             estimated_duration: task.estimated_minutes.map(|minutes| work(minutes.into())),
             actual_duration: task.actual_minutes.map(|minutes| work(minutes.into())),
@@ -54,6 +73,22 @@ impl From<Dependency> for pb::ImportedTaskDependency {
             depends_on_task_id: dependency.depends_on_task_id.to_string(),
             dependency_type: dependency.dependency_type.into(),
             created_at: Some(to_timestamp(dependency.created_at)),
+        }
+    }
+}
+
+impl From<TimeEntry> for pb::ImportedTimeEntry {
+    fn from(entry: TimeEntry) -> Self {
+        Self {
+            line: 0,
+            id: entry.id.to_string(),
+            task_id: entry.task_id.to_string(),
+            user_id: entry.user_id.to_string(),
+            started_at: Some(to_timestamp(entry.started_at)),
+            ended_at: entry.ended_at.map(to_timestamp),
+            note: entry.note,
+            created_at: Some(to_timestamp(entry.created_at)),
+            updated_at: Some(to_timestamp(entry.updated_at)),
         }
     }
 }

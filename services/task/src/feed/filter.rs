@@ -33,6 +33,11 @@ impl EventFilter {
                     .into_iter()
                     .flatten()
                     .any(|dependency| self.matches_dependency(dependency)),
+                ChangedResource::TimeEntry { before, after } => [before, after]
+                    .into_iter()
+                    .flatten()
+                    .any(|entry| is_among(&self.task_ids, &entry.task_id)),
+                ChangedResource::Milestone { .. } => self.task_ids.is_empty(),
             }
     }
 

@@ -1,4 +1,4 @@
-//! Events of tasks and dependencies, read from the change log. [`shared::change_log::feed`] delivers them.
+//! Events of tasks, dependencies, time entries and milestones, read from the change log. [`shared::change_log::feed`] delivers them.
 
 mod filter;
 pub(crate) mod rpc;
@@ -12,7 +12,9 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use crate::dependencies::Dependency;
+use crate::milestones::Milestone;
 use crate::tasks::Task;
+use crate::time_entries::TimeEntry;
 
 /// The resource before and after a change.
 #[derive(Clone, Debug)]
@@ -26,6 +28,14 @@ pub(crate) enum ChangedResource {
         after: Option<Dependency>,
         /// The other project of a dependency between two projects: the event requires access to both.
         other_project: Option<Uuid>,
+    },
+    TimeEntry {
+        before: Option<Box<TimeEntry>>,
+        after: Option<Box<TimeEntry>>,
+    },
+    Milestone {
+        before: Option<Box<Milestone>>,
+        after: Option<Box<Milestone>>,
     },
 }
 
@@ -44,6 +54,18 @@ impl ChangedResource {
                 after: record.after()?,
                 other_project: other_project(record)?,
             }),
+            "time_entries" => {
+                let after: Option<Box<TimeEntry>> = record.after()?;
+                let version = record.row_version();
+                let after = after.map(|entry| Box::new(TimeEntry { version, ..*entry }));
+                Some(Self::TimeEntry { before: record.before()?, after })
+            }
+            "milestones" => {
+                let after: Option<Box<Milestone>> = record.after()?;
+                let version = record.row_version();
+                let after = after.map(|milestone| Box::new(Milestone { version, ..*milestone }));
+                Some(Self::Milestone { before: record.before()?, after })
+            }
             _ => None,
         })
     }
@@ -52,6 +74,8 @@ impl ChangedResource {
         match self {
             Self::Task { .. } => ResourceType::Task,
             Self::Dependency { .. } => ResourceType::TaskDependency,
+            Self::TimeEntry { .. } => ResourceType::TimeEntry,
+            Self::Milestone { .. } => ResourceType::Milestone,
         }
     }
 

@@ -12,7 +12,9 @@ use uuid::Uuid;
 use super::ChangedResource;
 use super::filter::EventFilter;
 use crate::lists::MAX_FILTER_IDS;
+use crate::milestones::Milestone;
 use crate::tasks::Task;
+use crate::time_entries::TimeEntry;
 
 #[derive(Debug)]
 pub(super) struct WatchTasksInput {
@@ -35,7 +37,8 @@ impl TryFrom<pb::WatchTasksRequest> for WatchTasksInput {
 
 fn event_filter(outer: &mut Violations, filter: &pb::TaskEventFilter) -> EventFilter {
     let mut v = Violations::within("filter.");
-    let in_feed = [ResourceType::Task, ResourceType::TaskDependency];
+    let in_feed =
+        [ResourceType::Task, ResourceType::TaskDependency, ResourceType::TimeEntry, ResourceType::Milestone];
     let read = EventFilter {
         operations: v.enums("kinds", &filter.kinds),
         resource_types: resource_types(&mut v, "resource_types", &filter.resource_types, &in_feed),
@@ -61,10 +64,11 @@ pub(crate) fn event(record: &Record, project_id: Uuid, changed: ChangedResource)
 /// The API's name of a column; `None` for a column that another one stands for.
 fn field_of(column: &str) -> Option<&str> {
     Some(match column {
+        "start_date" => "start_at",
         "due_date" => "due_at",
         "estimated_minutes" => "estimated_duration",
         "actual_minutes" => "actual_duration",
-        "estimated_hours" | "actual_hours" => return None,
+        "estimated_hours" | "actual_hours" | "tracked_minutes" => return None,
         same => same,
     })
 }
@@ -81,7 +85,24 @@ fn resource(changed: ChangedResource) -> Resource {
                 after: after.map(Into::into),
             })
         }
+        ChangedResource::TimeEntry { before, after } => Resource::TimeEntry(pb::TimeEntryChange {
+            before: before.map(|entry| past_time_entry(*entry)),
+            after: after.map(|entry| (*entry).into()),
+        }),
+        ChangedResource::Milestone { before, after } => Resource::Milestone(pb::MilestoneChange {
+            before: before.map(|milestone| past_milestone(*milestone)),
+            after: after.map(|milestone| (*milestone).into()),
+        }),
     }
+}
+
+/// A time entry of the past has no etag either.
+fn past_time_entry(entry: TimeEntry) -> pb::TimeEntry {
+    pb::TimeEntry { etag: String::new(), ..entry.into() }
+}
+
+fn past_milestone(milestone: Milestone) -> pb::Milestone {
+    pb::Milestone { etag: String::new(), ..milestone.into() }
 }
 
 /// A task of the past has no etag: it cannot be changed.

@@ -93,6 +93,8 @@ mod tests {
             priority: TaskPriority::Medium,
             assignee_id: None,
             creator_id: id(0),
+            milestone_id: None,
+            start_date: None,
             due_date: None,
             estimated_minutes: None,
             actual_minutes: None,

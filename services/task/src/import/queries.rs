@@ -62,6 +62,7 @@ async fn store_one_by_one(conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<S
 fn sentence(rule: &str) -> String {
     match rule {
         "tasks_project_number_key" => "number is taken".to_owned(),
+        "tasks_milestone_id_fkey" => "milestone_id names no milestone of the project".to_owned(),
         "idx_tasks_project_rank" => "rank is taken".to_owned(),
         _ => format!("breaks the rule {rule}"),
     }
@@ -92,6 +93,26 @@ pub(super) async fn import_dependencies(
     graph::lock_exclusive(conn).await?;
     let query = sql_query("SELECT line, outcome, reason FROM task.import_task_dependencies($1)")
         .bind::<Jsonb, _>(items);
+    Ok(PreparedQuery(query).load(&mut conn).await?)
+}
+
+/// Inserts milestones; each has its own outcome.
+pub(super) async fn import_milestones(
+    mut conn: &AsyncPgConnection,
+    items: Value,
+) -> Result<Vec<ItemOutcome>> {
+    let query =
+        sql_query("SELECT line, outcome, reason FROM task.import_milestones($1)").bind::<Jsonb, _>(items);
+    Ok(PreparedQuery(query).load(&mut conn).await?)
+}
+
+/// Inserts time entries; each has its own outcome.
+pub(super) async fn import_time_entries(
+    mut conn: &AsyncPgConnection,
+    items: Value,
+) -> Result<Vec<ItemOutcome>> {
+    let query =
+        sql_query("SELECT line, outcome, reason FROM task.import_time_entries($1)").bind::<Jsonb, _>(items);
     Ok(PreparedQuery(query).load(&mut conn).await?)
 }
 

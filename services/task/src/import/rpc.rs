@@ -17,8 +17,9 @@ impl TaskHandler {
         let answers = batches(request.into_inner()).and_then(move |batch| {
             let handler = handler.clone();
             async move {
-                let pb::ImportTasksRequest { tasks, task_counters } = batch;
+                let pb::ImportTasksRequest { tasks, task_counters, milestones } = batch;
                 let mut results = handler.import_counter_batch(task_counters).await?;
+                results.extend(handler.import_milestone_batch(milestones).await?);
                 results.extend(handler.import_task_batch(tasks).await?);
                 Ok(pb::ImportTasksResponse { results })
             }
@@ -37,6 +38,21 @@ impl TaskHandler {
             async move {
                 let results = handler.import_dependency_batch(batch).await?;
                 Ok(pb::ImportTaskDependenciesResponse { results })
+            }
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+
+    pub(crate) async fn import_time_entries(
+        &self,
+        request: Request<Streaming<pb::ImportTimeEntriesRequest>>,
+    ) -> Result<Response<BoxStream<'static, Result<pb::ImportTimeEntriesResponse, Status>>>, Status> {
+        let handler = self.clone();
+        let answers = batches(request.into_inner()).and_then(move |batch| {
+            let handler = handler.clone();
+            async move {
+                let results = handler.import_time_entry_batch(batch).await?;
+                Ok(pb::ImportTimeEntriesResponse { results })
             }
         });
         Ok(Response::new(answers.boxed()))

@@ -35,6 +35,9 @@ pub(crate) struct TaskFilter {
     pub(crate) parent_task_id: Option<Uuid>,
     pub(crate) is_root: bool,
     pub(crate) ancestor_task_id: Option<Uuid>,
+    pub(crate) milestone_ids: Option<Vec<Uuid>>,
+    pub(crate) start_from: Option<DateTime<Utc>>,
+    pub(crate) start_before: Option<DateTime<Utc>>,
     pub(crate) due_from: Option<DateTime<Utc>>,
     pub(crate) due_before: Option<DateTime<Utc>>,
     pub(crate) created_from: Option<DateTime<Utc>>,
@@ -69,6 +72,7 @@ pub(crate) enum SortKey {
     Updated,
     Rank,
     Priority,
+    Start,
     Due,
     Title,
     Number,
@@ -96,6 +100,7 @@ impl SortKey {
             Self::Updated => "updated",
             Self::Rank => "rank",
             Self::Priority => "priority",
+            Self::Start => "start",
             Self::Due => "due",
             Self::Title => "title",
             Self::Number => "number",
@@ -108,11 +113,17 @@ impl SortKey {
             Self::Updated => task.updated_at.to_rfc3339(),
             Self::Rank => task.rank.clone(),
             Self::Priority => task.priority.as_str().to_owned(),
-            Self::Due => task.due_date.map_or_else(|| "infinity".to_owned(), |due| due.to_rfc3339()),
+            Self::Start => date_key(task.start_date),
+            Self::Due => date_key(task.due_date),
             Self::Title => task.title.clone(),
             Self::Number => task.number.to_string(),
         }
     }
+}
+
+/// Tasks without a date come last.
+fn date_key(date: Option<DateTime<Utc>>) -> String {
+    date.map_or_else(|| "infinity".to_owned(), |date| date.to_rfc3339())
 }
 
 impl TaskOrder {

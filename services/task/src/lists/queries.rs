@@ -82,7 +82,7 @@ fn page_of_found() -> String {
 fn page_of_project() -> String {
     format!(
         "SELECT t.id, t.project_id, t.parent_task_id, t.title, t.description, t.status, t.priority, t.assignee_id, \
-             t.creator_id, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, t.metadata, t.created_at, \
+             t.creator_id, t.milestone_id, t.start_date, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, t.metadata, t.created_at, \
              t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, \
              (SELECT task.project_key($1)) AS project_key, t.version, t.ordinality, t.own_bytes, t.bytes \
          FROM (SELECT t.*, sum(own_bytes) OVER (ROWS UNBOUNDED PRECEDING)::bigint AS bytes \

@@ -36,6 +36,7 @@ impl TryFrom<pb::ListTasksRequest> for ListTasksInput {
 pub(crate) fn filter(outer: &mut Violations, filter: pb::TaskFilter) -> TaskFilter {
     let mut v = Violations::within("filter.");
     check_consistency(&mut v, &filter);
+    let TimeRange { start: start_from, end: start_before } = v.time_range("start_at", filter.start_at);
     let TimeRange { start: due_from, end: due_before } = v.time_range("due_at", filter.due_at);
     let TimeRange { start: created_from, end: created_before } =
         v.time_range("created_at", filter.created_at);
@@ -71,6 +72,9 @@ pub(crate) fn filter(outer: &mut Violations, filter: pb::TaskFilter) -> TaskFilt
             Some(Position::AncestorTaskId(id)) => Some(v.uuid("ancestor_task_id", id)),
             _ => None,
         },
+        milestone_ids: ids(&mut v, "milestone_ids", &filter.milestone_ids),
+        start_from,
+        start_before,
         due_from,
         due_before,
         created_from,
@@ -143,7 +147,7 @@ fn some<T>(values: Vec<T>) -> Option<Vec<T>> {
 
 impl ProtoEnum for TaskOrder {
     fn from_wire(value: i32) -> Option<Option<Self>> {
-        use SortKey::{Created, Due, Number, Priority, Rank, Title, Updated};
+        use SortKey::{Created, Due, Number, Priority, Rank, Start, Title, Updated};
         use pb::TaskOrder as Wire;
         let (key, is_descending) = match Wire::try_from(value).ok()? {
             Wire::Unspecified => return Some(None),
@@ -155,6 +159,8 @@ impl ProtoEnum for TaskOrder {
             Wire::RankDesc => (Rank, true),
             Wire::PriorityDesc => (Priority, true),
             Wire::PriorityAsc => (Priority, false),
+            Wire::StartAsc => (Start, false),
+            Wire::StartDesc => (Start, true),
             Wire::DueAsc => (Due, false),
             Wire::DueDesc => (Due, true),
             Wire::TitleAsc => (Title, false),

@@ -6,6 +6,7 @@ mod project_plan;
 mod queries;
 pub(crate) mod rpc;
 mod wire;
+mod work_calendar;
 
 use crate::schema::tasks;
 use crate::schema::{DependencyType, SqlDependencyType, TaskStatus};
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use crate::tasks::project_key;
 
 pub(crate) use graph::Graph;
-pub(crate) use project_plan::{ProjectPlan, Slip};
+pub(crate) use project_plan::{PlannedMilestone, ProjectPlan, Slip};
 
 pub(crate) const MAX_PLANNED_TASKS: usize = 10_000;
 pub(crate) const MAX_PLANNED_EDGES: usize = 50_000;
@@ -50,6 +51,8 @@ pub(crate) struct GraphTask {
     pub(crate) estimated_minutes: Option<i32>,
     pub(crate) actual_minutes: Option<i32>,
     pub(crate) assignee_id: Option<Uuid>,
+    pub(crate) milestone_id: Option<Uuid>,
+    pub(crate) start_date: Option<DateTime<Utc>>,
     pub(crate) due_date: Option<DateTime<Utc>>,
 }
 
@@ -75,6 +78,10 @@ pub(crate) struct IndexedEdge {
 impl GraphTask {
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.status, TaskStatus::Done | TaskStatus::Cancelled)
+    }
+
+    fn is_started(&self) -> bool {
+        matches!(self.status, TaskStatus::InProgress | TaskStatus::Review)
     }
 
     fn short_title(&self) -> String {

@@ -9,10 +9,12 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::graph::other_ends;
-use super::wire::{self, GetDependencyGraphInput, GetPlanInput, GetSlipImpactInput};
+use super::wire::{self, Assumptions, GetDependencyGraphInput, GetPlanInput, GetSlipImpactInput};
 use super::{Graph, MAX_GRAPH_EDGES, ProjectPlan, queries};
 use crate::access_target;
 use crate::handler::TaskHandler;
+use crate::milestones::Milestone;
+use crate::milestones::queries::with_open_tasks;
 
 impl TaskHandler {
     pub(crate) async fn get_dependency_graph(
@@ -31,8 +33,13 @@ impl TaskHandler {
     ) -> Result<Response<pb::Plan>, Status> {
         let caller = Caller::of(&request)?;
         let input: GetPlanInput = request.into_inner().try_into()?;
-        let plan = self.load_plan(&caller, input.project_id, input.default_minutes).await?;
-        Ok(Response::new(wire::plan(input.project_id, &plan, input.diagram, input.focus)))
+        let (plan, milestones) = self.load_plan(&caller, input.project_id, input.assumptions).await?;
+        let milestones = plan.reach(milestones);
+        let planned = wire::plan(input.project_id, &plan, input.diagram, input.focus);
+        Ok(Response::new(pb::Plan {
+            milestones: milestones.into_iter().map(wire::planned_milestone).collect(),
+            ..planned
+        }))
     }
 
     pub(crate) async fn get_slip_impact(
@@ -41,7 +48,7 @@ impl TaskHandler {
     ) -> Result<Response<pb::SlipImpact>, Status> {
         let caller = Caller::of(&request)?;
         let input: GetSlipImpactInput = request.into_inner().try_into()?;
-        let plan = self.load_plan(&caller, input.project_id, input.default_minutes).await?;
+        let (plan, _milestones) = self.load_plan(&caller, input.project_id, input.assumptions).await?;
         let slip = plan.slip(input.task_id, input.extra_minutes)?;
         let slip = slip.ok_or_else(|| Error::not_found("task", input.task_id))?;
         Ok(Response::new(wire::slip_impact(&plan, &slip)))
@@ -84,26 +91,30 @@ impl TaskHandler {
         Ok((Graph::of(origin, &below), truncated))
     }
 
-    /// The plan is computed after the connection is returned to the pool.
+    /// The plan, and the milestones of its tasks. It is computed after the connection is returned to the pool.
     async fn load_plan(
         &self,
         caller: &Caller,
         project_id: Uuid,
-        default_minutes: u64,
-    ) -> Result<ProjectPlan> {
+        Assumptions { default_minutes, start }: Assumptions,
+    ) -> Result<(ProjectPlan, Vec<Milestone>)> {
         let target = AccessTarget::project(project_id);
         let read = self.authorizer.begin(caller, &target, Permission::TaskRead, |conn| {
             async move {
-                try_join!(queries::open_tasks(conn, project_id), queries::plan_edges(conn, project_id))
+                try_join!(
+                    queries::open_tasks(conn, project_id),
+                    queries::plan_edges(conn, project_id),
+                    with_open_tasks(conn, project_id)
+                )
             }
             .boxed()
         });
-        let AuthorizedTransaction { tx, found: (mut tasks, edges), .. } = read.await?;
+        let AuthorizedTransaction { tx, found: (mut tasks, edges, milestones), .. } = read.await?;
         let others = other_ends(&tasks, &edges);
         if !others.is_empty() {
             tasks.extend(queries::readable(&tx, &others).await?);
         }
         tx.finish();
-        ProjectPlan::of(tasks, edges, default_minutes)
+        Ok((ProjectPlan::of(tasks, edges, default_minutes, start)?, milestones))
     }
 }

@@ -2,15 +2,17 @@
 
 use crate::schema::DependencyType;
 use chrono::{DateTime, Utc};
-use prost_types::Duration;
+use prost_types::{Duration, Timestamp};
 use proto::task::v1 as pb;
 use shared::error::Result;
+use shared::json::to_timestamp;
 use shared::validation::Violations;
 use uuid::Uuid;
 
 use super::diagram::{Diagram, Focus, GraphFormat, PlanFormat, draw_graph, draw_plan};
 use super::{
-    DEFAULT_DEPTH, DEFAULT_ESTIMATE_MINUTES, Graph, GraphTask, IndexedEdge, MAX_DEPTH, ProjectPlan, Slip,
+    DEFAULT_DEPTH, DEFAULT_ESTIMATE_MINUTES, Graph, GraphTask, IndexedEdge, MAX_DEPTH, PlannedMilestone,
+    ProjectPlan, Slip,
 };
 use crate::schedule::Times;
 use crate::tasks::wire::{minutes, work};
@@ -47,10 +49,27 @@ impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraphInput {
     }
 }
 
+/// What a plan takes for granted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Assumptions {
+    /// The estimate of a task without one.
+    pub(super) default_minutes: u64,
+    /// When the work starts.
+    pub(super) start: DateTime<Utc>,
+}
+
+impl Assumptions {
+    fn read(v: &mut Violations, default_estimate: Option<Duration>, start_at: Option<Timestamp>) -> Self {
+        let minutes = minutes(v, "default_estimate", default_estimate).unwrap_or(DEFAULT_ESTIMATE_MINUTES);
+        let start = v.optional_time("start_at", start_at).unwrap_or_else(Utc::now);
+        Self { default_minutes: u64::try_from(minutes).unwrap_or_default(), start }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct GetPlanInput {
     pub(super) project_id: Uuid,
-    pub(super) default_minutes: u64,
+    pub(super) assumptions: Assumptions,
     pub(super) diagram: Option<PlanFormat>,
     pub(super) focus: Focus,
 }
@@ -61,12 +80,11 @@ impl TryFrom<pb::GetPlanRequest> for GetPlanInput {
     fn try_from(request: pb::GetPlanRequest) -> Result<Self> {
         let mut v = Violations::new();
         let project_id = v.uuid("project_id", &request.project_id);
-        let default_minutes = default_minutes(&mut v, request.default_estimate);
-        let start = v.optional_time("start_at", request.start_at).unwrap_or_else(Utc::now);
-        let diagram = plan_format(&mut v, request.diagram_format, start);
+        let assumptions = Assumptions::read(&mut v, request.default_estimate, request.start_at);
+        let diagram = plan_format(&mut v, request.diagram_format);
         let focus = focus(&mut v, request.diagram_focus);
         v.finish()?;
-        Ok(Self { project_id, default_minutes, diagram, focus })
+        Ok(Self { project_id, assumptions, diagram, focus })
     }
 }
 
@@ -75,7 +93,7 @@ pub(super) struct GetSlipImpactInput {
     pub(super) project_id: Uuid,
     pub(super) task_id: Uuid,
     pub(super) extra_minutes: u64,
-    pub(super) default_minutes: u64,
+    pub(super) assumptions: Assumptions,
 }
 
 impl TryFrom<pb::GetSlipImpactRequest> for GetSlipImpactInput {
@@ -87,16 +105,11 @@ impl TryFrom<pb::GetSlipImpactRequest> for GetSlipImpactInput {
             project_id: v.uuid("project_id", &request.project_id),
             task_id: v.uuid("task_id", &request.task_id),
             extra_minutes: required_minutes(&mut v, "extra_duration", request.extra_duration),
-            default_minutes: default_minutes(&mut v, request.default_estimate),
+            assumptions: Assumptions::read(&mut v, request.default_estimate, request.start_at),
         };
         v.finish()?;
         Ok(input)
     }
-}
-
-fn default_minutes(v: &mut Violations, value: Option<Duration>) -> u64 {
-    let given = minutes(v, "default_estimate", value).unwrap_or(DEFAULT_ESTIMATE_MINUTES);
-    u64::try_from(given).unwrap_or_default()
 }
 
 fn required_minutes(v: &mut Violations, field: &str, value: Option<Duration>) -> u64 {
@@ -121,10 +134,9 @@ fn graph_format(v: &mut Violations, value: i32) -> Option<GraphFormat> {
     }
 }
 
-/// Of work that starts at this time.
-fn plan_format(v: &mut Violations, value: i32, start: DateTime<Utc>) -> Option<PlanFormat> {
+fn plan_format(v: &mut Violations, value: i32) -> Option<PlanFormat> {
     match value == i32::from(pb::DiagramFormat::MermaidGantt) {
-        true => Some(PlanFormat::Gantt(start)),
+        true => Some(PlanFormat::Gantt),
         false => graph_format(v, value).map(PlanFormat::Graph),
     }
 }
@@ -192,6 +204,18 @@ pub(super) fn plan(
         edges: plan.graph.edges.iter().map(edge).collect(),
         critical_path: plan.schedule.critical_path.iter().map(|task| to_i32(*task)).collect(),
         ..sums
+    }
+}
+
+pub(super) fn planned_milestone(planned: PlannedMilestone) -> pb::PlannedMilestone {
+    pb::PlannedMilestone {
+        late: planned.is_late(),
+        milestone_id: planned.milestone.id.to_string(),
+        name: planned.milestone.name,
+        due_at: planned.milestone.due_date.map(to_timestamp),
+        open_task_count: to_i32(planned.open_tasks),
+        finish: Some(duration(planned.finish)),
+        finish_at: Some(to_timestamp(planned.finish_at)),
     }
 }
 

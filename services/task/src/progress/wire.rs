@@ -1,9 +1,21 @@
 //! Conversion of progress to proto.
 
 use proto::task::v1 as pb;
+use shared::error::Result;
+use shared::validation::Violations;
+use uuid::Uuid;
 
 use super::Progress;
 use crate::tasks::wire::work;
+
+/// The project and the milestone of a request.
+pub(super) fn read(request: &pb::GetProjectProgressRequest) -> Result<(Uuid, Option<Uuid>)> {
+    let mut v = Violations::new();
+    let project_id = v.uuid("project_id", &request.project_id);
+    let milestone_id = v.optional_uuid("milestone_id", &request.milestone_id);
+    v.finish()?;
+    Ok((project_id, milestone_id))
+}
 
 impl From<Progress> for pb::ProjectProgress {
     fn from(progress: Progress) -> Self {

@@ -14,7 +14,7 @@ use adjacency::AdjacencyList;
 pub struct Times {
     /// Length of the longest path of prerequisites; 0 can start at once.
     pub wave: u32,
-    /// When the last prerequisite can be finished.
+    /// When the last prerequisite can be finished and the task may start.
     pub earliest_start: u64,
     pub earliest_finish: u64,
     /// The latest start that does not delay the finish of the plan.
@@ -35,7 +35,7 @@ pub struct Schedule {
     /// Of each task, in the given order.
     pub times: Vec<Times>,
     pub finish: u64,
-    /// A longest path: a delay of any of its tasks delays the finish. Of several, the one whose last task comes first
+    /// A longest path, from now or from a task that may not start earlier: a delay of any of its tasks delays the finish. Of several, the one whose last task comes first
     /// in the list, and so on backwards.
     pub critical_path: Vec<usize>,
 }
@@ -44,12 +44,12 @@ pub struct Schedule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CycleError;
 
-/// Schedules tasks with these durations. In each dependency, the first task waits for the second; both are indexes of
-/// `durations`.
+/// Schedules tasks with these durations, each not before the time in `waits`. In each dependency, the first task waits for
+/// the second; both are indexes of `durations`.
 ///
 /// # Errors
 /// [`CycleError`] if the dependencies form a cycle.
-pub fn schedule(durations: &[u64], edges: &[(usize, usize)]) -> Result<Schedule, CycleError> {
+pub fn schedule(durations: &[u64], waits: &[u64], edges: &[(usize, usize)]) -> Result<Schedule, CycleError> {
     let prerequisites = AdjacencyList::of(durations.len(), edges.iter().copied());
     let dependents = AdjacencyList::of(
         durations.len(),
@@ -58,7 +58,7 @@ pub fn schedule(durations: &[u64], edges: &[(usize, usize)]) -> Result<Schedule,
     let order = topological_order(&prerequisites, &dependents)?;
     let mut times = vec![Times::default(); durations.len()];
     for task in &order {
-        times[*task] = earliest(&times, prerequisites.of_task(*task), durations[*task]);
+        times[*task] = earliest(&times, prerequisites.of_task(*task), waits[*task], durations[*task]);
     }
     let finish = times.iter().map(|times| times.earliest_finish).max().unwrap_or_default();
     for task in order.iter().rev() {
@@ -92,14 +92,13 @@ fn topological_order(
     if order.len() == count { Ok(order) } else { Err(CycleError) }
 }
 
-fn earliest(times: &[Times], prerequisites: &[usize], duration: u64) -> Times {
-    let earliest_start =
-        prerequisites.iter().map(|task| times[*task].earliest_finish).max().unwrap_or_default();
+fn earliest(times: &[Times], prerequisites: &[usize], wait: u64, duration: u64) -> Times {
+    let earliest_start = prerequisites.iter().map(|task| times[*task].earliest_finish).fold(wait, u64::max);
     let wave = prerequisites.iter().map(|task| times[*task].wave + 1).max().unwrap_or_default();
     Times { wave, earliest_start, earliest_finish: earliest_start + duration, ..Times::default() }
 }
 
-/// Walks back from the finish: each task starts when the one before it finishes.
+/// Walks back from the finish: each task starts when the one before it finishes, except one that waits for its time.
 fn find_critical_path(times: &[Times], prerequisites: &AdjacencyList, finish: u64) -> Vec<usize> {
     let mut path = Vec::new();
     let mut at = (0..times.len()).find(|task| times[*task].earliest_finish == finish);

@@ -37,7 +37,7 @@ proptest! {
     fn schedule_agrees_with_path_enumeration((durations, waits) in plan()) {
         let awaited = |task| waits.iter().filter(|(a, _)| *a == task).map(|(_, b)| *b).collect::<Vec<_>>();
         let waiting = |task| waits.iter().filter(|(_, b)| *b == task).map(|(a, _)| *a).collect::<Vec<_>>();
-        let found = schedule(&durations, &waits).unwrap();
+        let found = schedule(&durations, &vec![0; durations.len()], &waits).unwrap();
         let all: Vec<_> = (0..durations.len()).flat_map(|task| ways(task, &awaited)).collect();
         prop_assert_eq!(found.finish, longest(&durations, &all));
         for task in 0..durations.len() {
@@ -54,7 +54,7 @@ proptest! {
 
     #[test]
     fn the_critical_path_is_a_longest_path_without_slack((durations, waits) in plan()) {
-        let found = schedule(&durations, &waits).unwrap();
+        let found = schedule(&durations, &vec![0; durations.len()], &waits).unwrap();
         let total: u64 = found.critical_path.iter().map(|task| durations[*task]).sum();
         prop_assert_eq!(total, found.finish);
         prop_assert!(found.critical_path.iter().all(|task| found.times[*task].slack() == 0));
@@ -63,13 +63,39 @@ proptest! {
         }
     }
 
+    /// A task that may not start before a time is like one that waits for a further task of that length.
+    #[test]
+    fn a_wait_is_like_a_prerequisite_of_its_length(
+        ((durations, edges), waits) in plan().prop_flat_map(|plan| {
+            let waits = proptest::collection::vec(0..40_u64, plan.0.len());
+            (Just(plan), waits)
+        })
+    ) {
+        let count = durations.len();
+        let found = schedule(&durations, &waits, &edges).unwrap();
+        let with_others = [durations, waits].concat();
+        let further = (0..count).map(|task| (task, count + task));
+        let edges: Vec<_> = edges.into_iter().chain(further).collect();
+        let expected = schedule(&with_others, &vec![0; 2 * count], &edges).unwrap();
+        let finish = expected.times.iter().take(count).map(|times| times.earliest_finish).max();
+        prop_assert_eq!(Some(found.finish), finish);
+        for (times, expected) in found.times.iter().zip(&expected.times) {
+            prop_assert_eq!(times.earliest_start, expected.earliest_start);
+            prop_assert_eq!(times.latest_finish, expected.latest_finish);
+            prop_assert!(times.earliest_start <= times.latest_start);
+        }
+        let last = found.critical_path.last().map(|task| found.times[*task].earliest_finish);
+        prop_assert_eq!(last, Some(found.finish));
+        prop_assert!(found.critical_path.iter().all(|task| found.times[*task].slack() == 0));
+    }
+
     #[test]
     fn a_delay_moves_the_finish_by_what_exceeds_the_slack((durations, waits) in plan(), extra in 0..30_u64) {
-        let found = schedule(&durations, &waits).unwrap();
+        let found = schedule(&durations, &vec![0; durations.len()], &waits).unwrap();
         for task in 0..durations.len() {
             let mut longer = durations.clone();
             longer[task] += extra;
-            let slipped = schedule(&longer, &waits).unwrap();
+            let slipped = schedule(&longer, &vec![0; longer.len()], &waits).unwrap();
             let excess = extra.saturating_sub(found.times[task].slack());
             prop_assert_eq!(slipped.finish, found.finish + excess);
         }
@@ -78,7 +104,7 @@ proptest! {
 
 #[test]
 fn cycles_are_refused_and_an_empty_plan_is_empty() {
-    assert_eq!(schedule(&[1, 1, 1], &[(0, 1), (1, 2), (2, 0)]), Err(CycleError));
-    assert_eq!(schedule(&[1], &[(0, 0)]), Err(CycleError));
-    assert_eq!(schedule(&[], &[]), Ok(Schedule::default()));
+    assert_eq!(schedule(&[1, 1, 1], &[0; 3], &[(0, 1), (1, 2), (2, 0)]), Err(CycleError));
+    assert_eq!(schedule(&[1], &[0], &[(0, 0)]), Err(CycleError));
+    assert_eq!(schedule(&[], &[], &[]), Ok(Schedule::default()));
 }

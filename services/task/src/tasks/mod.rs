@@ -32,6 +32,8 @@ pub(crate) struct Task {
     pub(crate) priority: TaskPriority,
     pub(crate) assignee_id: Option<Uuid>,
     pub(crate) creator_id: Uuid,
+    pub(crate) milestone_id: Option<Uuid>,
+    pub(crate) start_date: Option<DateTime<Utc>>,
     pub(crate) due_date: Option<DateTime<Utc>>,
     pub(crate) estimated_minutes: Option<i32>,
     pub(crate) actual_minutes: Option<i32>,
@@ -72,6 +74,8 @@ pub(crate) struct NewTask {
     pub(crate) priority: TaskPriority,
     pub(crate) assignee_id: Option<Uuid>,
     pub(crate) creator_id: Uuid,
+    pub(crate) milestone_id: Option<Uuid>,
+    pub(crate) start_date: Option<DateTime<Utc>>,
     pub(crate) due_date: Option<DateTime<Utc>>,
     pub(crate) estimated_minutes: Option<i32>,
     pub(crate) actual_minutes: Option<i32>,
@@ -102,6 +106,10 @@ pub(crate) struct TaskChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) assignee_id: Option<Option<Uuid>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) milestone_id: Option<Option<Uuid>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) start_date: Option<Option<DateTime<Utc>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) due_date: Option<Option<DateTime<Utc>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) estimated_minutes: Option<Option<i32>>,
@@ -111,6 +119,14 @@ pub(crate) struct TaskChange {
     pub(crate) tags: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<Value>,
+}
+
+/// The description of a start that is after the due date.
+pub(crate) const START_AFTER_DUE: &str = "must not be later than due_at";
+
+/// Whether a task with these dates would start after it is due.
+pub(crate) fn is_after(start: Option<DateTime<Utc>>, due: Option<DateTime<Utc>>) -> bool {
+    start.zip(due).is_some_and(|(start, due)| start > due)
 }
 
 /// No smaller than the bytes of a task with these fields in a message. JSON takes up to four times its text.
@@ -136,6 +152,8 @@ impl TaskChange {
                 status: None,
                 priority: _,
                 assignee_id: None,
+                milestone_id: None,
+                start_date: None,
                 due_date: _,
                 estimated_minutes: None,
                 actual_minutes: None,
@@ -163,11 +181,14 @@ impl Task {
 
     /// Rejects a change that conflicts with the fields that stay.
     pub(crate) fn check(&self, change: &TaskChange) -> Result<()> {
-        match change.due_date {
-            Some(Some(due)) if due <= self.created_at => {
-                Err(Error::invalid("task.due_at", "must be later than when the task was made"))
-            }
-            _ => Ok(()),
+        if change.due_date.flatten().is_some_and(|due| due <= self.created_at) {
+            return Err(Error::invalid("task.due_at", "must be later than when the task was made"));
         }
+        let start = change.start_date.unwrap_or(self.start_date);
+        let due = change.due_date.unwrap_or(self.due_date);
+        if (change.start_date.is_some() || change.due_date.is_some()) && is_after(start, due) {
+            return Err(Error::invalid("task.start_at", START_AFTER_DUE));
+        }
+        Ok(())
     }
 }

@@ -171,7 +171,7 @@ pub(crate) async fn has_member(mut conn: &AsyncPgConnection, referrer: Referrer,
 
 /// The columns of [`Task`] in a query of `task.tasks t JOIN task.project_access a`.
 pub(crate) const COLUMNS: &str = "t.id, t.project_id, t.parent_task_id, t.title, t.description, t.status, \
-     t.priority, t.assignee_id, t.creator_id, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, \
+     t.priority, t.assignee_id, t.creator_id, t.milestone_id, t.start_date, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, \
      t.metadata, t.created_at, t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, \
      a.key AS project_key, t.xmin";
 

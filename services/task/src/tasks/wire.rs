@@ -11,7 +11,7 @@ use shared::json::{JsonChange, to_duration, to_struct, to_timestamp};
 use shared::validation::{MAX_TEXT_CHARS, Mask, Violations};
 use uuid::Uuid;
 
-use super::{MAX_MINUTES, MAX_TITLE_CHARS, NewTask, Task, TaskChange};
+use super::{MAX_MINUTES, MAX_TITLE_CHARS, NewTask, START_AFTER_DUE, Task, TaskChange, is_after};
 
 /// The fields that an update mask may name.
 const CHANGEABLE: &[&str] = &[
@@ -21,6 +21,8 @@ const CHANGEABLE: &[&str] = &[
     "status",
     "priority",
     "assignee_id",
+    "milestone_id",
+    "start_at",
     "due_at",
     "estimated_duration",
     "actual_duration",
@@ -59,6 +61,8 @@ pub(crate) fn new_task(v: &mut Violations, task: pb::Task, creator_id: Uuid) -> 
         priority: priority(v, task.priority),
         assignee_id: optional_id(v, "assignee_id", task.assignee_id.as_deref()),
         creator_id,
+        milestone_id: optional_id(v, "milestone_id", task.milestone_id.as_deref()),
+        start_date: v.optional_time("start_at", task.start_at),
         due_date: v.optional_time("due_at", task.due_at),
         estimated_minutes: minutes(v, "estimated_duration", task.estimated_duration),
         actual_minutes: minutes(v, "actual_duration", task.actual_duration),
@@ -67,6 +71,7 @@ pub(crate) fn new_task(v: &mut Violations, task: pb::Task, creator_id: Uuid) -> 
     };
     v.require(new.status != TaskStatus::Done, "status", "must not be done");
     v.require(new.due_date.is_none_or(|due| due > Utc::now()), "due_at", "must be in the future");
+    v.require(!is_after(new.start_date, new.due_date), "start_at", START_AFTER_DUE);
     v.require(new.parent_task_id != Some(new.id), "parent_task_id", "must be another task");
     new
 }
@@ -105,6 +110,10 @@ impl TryFrom<pb::UpdateTaskRequest> for UpdateTaskInput {
             assignee_id: mask.pick("assignee_id", task.assignee_id, |value| {
                 optional_id(&mut v, "assignee_id", value.as_deref())
             }),
+            milestone_id: mask.pick("milestone_id", task.milestone_id, |value| {
+                optional_id(&mut v, "milestone_id", value.as_deref())
+            }),
+            start_date: mask.pick("start_at", task.start_at, |value| v.optional_time("start_at", value)),
             due_date: mask.pick("due_at", task.due_at, |value| v.optional_time("due_at", value)),
             estimated_minutes: mask.pick("estimated_duration", task.estimated_duration, |value| {
                 minutes(&mut v, "estimated_duration", value)
@@ -189,6 +198,8 @@ impl From<Task> for pb::Task {
             priority: task.priority.into(),
             assignee_id: task.assignee_id.map(|id| id.to_string()),
             creator_id: task.creator_id.to_string(),
+            milestone_id: task.milestone_id.map(|id| id.to_string()),
+            start_at: task.start_date.map(to_timestamp),
             due_at: task.due_date.map(to_timestamp),
             estimated_duration: task.estimated_minutes.map(|minutes| work(minutes.into())),
             actual_duration: task.actual_minutes.map(|minutes| work(minutes.into())),

@@ -14,6 +14,12 @@ VALUES ('00000000-0000-7000-8003-00000000{n}', '00000000-0000-7000-8000-00000000
     '00000000-0000-7000-8000-0000000000aa');
 INSERT INTO task.task_dependencies (task_id, depends_on_task_id)
 VALUES ('00000000-0000-7000-8002-00000000{n}', '00000000-0000-7000-8001-00000000{n}');
+INSERT INTO task.milestones (id, project_id, name, due_date)
+VALUES ('00000000-0000-7000-8005-00000000{n}', '00000000-0000-7000-8000-00000000{n}', 'landed {n}', '2026-12-24T12:00:00Z');
+UPDATE task.tasks SET milestone_id = '00000000-0000-7000-8005-00000000{n}' WHERE id = '00000000-0000-7000-8001-00000000{n}';
+INSERT INTO task.time_entries (id, task_id, user_id, started_at, ended_at, note)
+VALUES ('00000000-0000-7000-8004-00000000{n}', '00000000-0000-7000-8003-00000000{n}', '00000000-0000-7000-8000-0000000000aa',
+    '2026-11-02T08:00:00Z', '2026-11-02T09:30:00Z', 'cold');
 UPDATE task.tasks SET status = 'in_progress' WHERE id = '00000000-0000-7000-8003-00000000{n}';
 INSERT INTO task.idempotency_keys (caller_id, method, request_id, request_hash, resource_id)
 VALUES ('00000000-0000-7000-8000-0000000000aa', 'CreateTask', '00000000-0000-7000-8001-00000000{n}', '\x00', '00000000-0000-7000-8001-00000000{n}');

@@ -2,15 +2,15 @@
 
 use std::fmt::Write;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::NaiveDateTime;
 
+use crate::plan::work_calendar::WorkCalendar;
 use crate::plan::{GraphTask, ProjectPlan};
 use crate::schedule::Times;
 use crate::schema::TaskStatus;
 
 use super::excerpt::Excerpt;
 use super::text::{label_of, mermaid};
-use super::work_calendar::WorkCalendar;
 
 const TIME_FORMAT: &str = "%Y-%m-%dT%H:%M";
 /// Words at the start of a line that mean something to Mermaid, even before a hyphen.
@@ -60,24 +60,19 @@ struct Bar<'a> {
     minutes: u64,
 }
 
-pub(super) fn write(
-    text: &mut String,
-    excerpt: &Excerpt<'_>,
-    plan: &ProjectPlan,
-    start: DateTime<Utc>,
-) -> std::fmt::Result {
+pub(super) fn write(text: &mut String, excerpt: &Excerpt<'_>, plan: &ProjectPlan) -> std::fmt::Result {
     writeln!(text, "gantt")?;
     if let Some(omission) = excerpt.omission() {
         writeln!(text, "    title {omission}")?;
     }
     writeln!(text, "    dateFormat YYYY-MM-DDTHH:mm\n    axisFormat %Y-%m-%d")?;
-    let calendar = WorkCalendar::starting_at(start);
+    let calendar = &plan.calendar;
     let mut section = None;
     for bar in bars(excerpt, plan) {
         if section.replace(bar.section) != Some(bar.section) {
             writeln!(text, "    section {}", bar.section.title())?;
         }
-        write_bar(text, &bar, &calendar)?;
+        write_bar(text, &bar, calendar)?;
     }
     let finish = calendar.end(plan.schedule.finish).format(TIME_FORMAT);
     writeln!(text, "    section Finish")?;

@@ -7,9 +7,6 @@ mod excerpt;
 mod flowchart;
 mod gantt;
 mod text;
-mod work_calendar;
-
-use chrono::{DateTime, Utc};
 
 use super::{Graph, ProjectPlan};
 use excerpt::Excerpt;
@@ -23,8 +20,8 @@ pub(super) enum GraphFormat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PlanFormat {
     Graph(GraphFormat),
-    /// A Mermaid Gantt chart of work that starts at this time.
-    Gantt(DateTime<Utc>),
+    /// A Mermaid Gantt chart.
+    Gantt,
 }
 
 /// Which tasks of a plan a diagram shows.
@@ -53,7 +50,7 @@ pub(super) fn draw_graph(graph: &Graph, format: GraphFormat) -> Diagram {
 pub(super) fn draw_plan(plan: &ProjectPlan, format: PlanFormat, focus: Focus) -> Diagram {
     finish(&Excerpt::of_plan(plan, focus), |text, excerpt| match format {
         PlanFormat::Graph(format) => write_graph(text, excerpt, format),
-        PlanFormat::Gantt(start) => gantt::write(text, excerpt, plan, start),
+        PlanFormat::Gantt => gantt::write(text, excerpt, plan),
     })
 }
 

@@ -20,6 +20,8 @@ fn task(number: u128, title: &str, status: TaskStatus) -> GraphTask {
         estimated_minutes: Some(600),
         actual_minutes: None,
         assignee_id: None,
+        milestone_id: None,
+        start_date: None,
         due_date: None,
     }
 }
@@ -29,7 +31,7 @@ fn edge(dependent: u128, prerequisite: u128, kind: DependencyType) -> Edge {
 }
 
 fn plan_of(tasks: Vec<GraphTask>, edges: Vec<Edge>) -> ProjectPlan {
-    ProjectPlan::of(tasks, edges, 480).unwrap()
+    ProjectPlan::of(tasks, edges, 480, "2026-11-30T09:00:00Z".parse().unwrap()).unwrap()
 }
 
 fn graph() -> Graph {
@@ -152,7 +154,6 @@ fn critical_path_of_a_plan_is_highlighted() {
 
 #[test]
 fn gantt_chart_has_sections_hours_dates_assignees_and_milestones() {
-    let start = "2026-11-30T09:00:00Z".parse().unwrap();
     expect![[r#"
         gantt
             dateFormat YYYY-MM-DDTHH:mm
@@ -170,18 +171,15 @@ fn gantt_chart_has_sections_hours_dates_assignees_and_milestones() {
                 hidden :milestone, n4, 2026-11-30T09:00, 2026-11-30T09:00
             section Finish
                 Finish (10 h) :milestone, finish, 2026-12-01T11:00, 0m
-    "#]].assert_eq(&draw_plan(&planned(), PlanFormat::Gantt(start), Focus::Everything).text);
+    "#]].assert_eq(&draw_plan(&planned(), PlanFormat::Gantt, Focus::Everything).text);
 }
 
 #[test]
 fn diagrams_of_large_plans_stay_within_what_mermaid_draws_and_count_the_rest() {
     let plan = large();
-    let start = "2026-11-30T09:00:00Z".parse().unwrap();
-    for format in [
-        PlanFormat::Graph(GraphFormat::Mermaid),
-        PlanFormat::Graph(GraphFormat::Dot),
-        PlanFormat::Gantt(start),
-    ] {
+    for format in
+        [PlanFormat::Graph(GraphFormat::Mermaid), PlanFormat::Graph(GraphFormat::Dot), PlanFormat::Gantt]
+    {
         let Diagram { text, omitted_tasks, omitted_edges } = draw_plan(&plan, format, Focus::Everything);
         assert_eq!((nodes_in(&text), omitted_tasks), (MAX_DIAGRAM_TASKS, 300), "{text}");
         assert!(text.contains("300 more tasks are not shown"), "{text}");

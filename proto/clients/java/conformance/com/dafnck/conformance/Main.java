@@ -25,6 +25,8 @@ public final class Main {
     steps.put("plan", PlanSteps::plan);
     steps.put("watch_resume", StreamSteps::watchResume);
     steps.put("history", TaskSteps::history);
+    steps.put("time_entries", TaskSteps::timeEntries);
+    steps.put("milestones", PlanSteps::milestones);
     steps.put("upload_resume", StreamSteps::uploadResume);
     steps.put("download_checksum", StreamSteps::downloadChecksum);
     steps.put("comments", StreamSteps::comments);

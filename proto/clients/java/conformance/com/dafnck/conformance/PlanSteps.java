@@ -1,14 +1,20 @@
 package com.dafnck.conformance;
 
 import com.dafnck.task.v1.CompleteTaskRequest;
+import com.dafnck.task.v1.CreateMilestoneRequest;
 import com.dafnck.task.v1.CreateTaskDependencyRequest;
 import com.dafnck.task.v1.GetPlanRequest;
+import com.dafnck.task.v1.GetProjectProgressRequest;
 import com.dafnck.task.v1.GetTaskRequest;
+import com.dafnck.task.v1.ListTasksRequest;
+import com.dafnck.task.v1.Milestone;
 import com.dafnck.task.v1.PlannedTask;
 import com.dafnck.task.v1.Task;
 import com.dafnck.task.v1.TaskDependency;
+import com.dafnck.task.v1.TaskFilter;
 import com.dafnck.task.v1.TaskStatus;
 import com.google.protobuf.Duration;
+import com.google.protobuf.Timestamp;
 import io.grpc.Status;
 import io.grpc.StatusException;
 import java.util.List;
@@ -65,6 +71,32 @@ final class PlanSteps {
     var slacks = plan.getTasksList().stream().map(PlannedTask::getSlack).map(PlanSteps::hours).toList();
     Check.equal(slacks, List.of(0L, 0L, 5L), "the slacks in hours");
     return "finish after 6 h, Build and Fly are critical";
+  }
+
+  static String milestones(Suite suite) throws Exception {
+    var projectId = suite.createProject("Milestones");
+    var due = Timestamp.newBuilder().setSeconds(System.currentTimeMillis() / 1_000 + HOUR_SECONDS);
+    var milestone = suite.milestones.createMilestone(CreateMilestoneRequest.newBuilder()
+        .setRequestId(Suite.newId())
+        .setMilestone(Milestone.newBuilder().setProjectId(projectId).setName("Landed").setDueAt(due))
+        .build());
+    var task = suite.createTask(estimated(projectId, "Land", 100).setMilestoneId(milestone.getId()));
+    suite.createTask(estimated(projectId, "Rest", 1));
+    var filter = TaskFilter.newBuilder().addProjectIds(projectId).addMilestoneIds(milestone.getId());
+    var listed = suite.tasks.listTasks(ListTasksRequest.newBuilder().setFilter(filter).build()).getTasksList();
+    Check.equal(TaskSteps.ids(listed), List.of(task.getId()), "the tasks of the milestone");
+    var progress = suite.plans.getProjectProgress(GetProjectProgressRequest.newBuilder()
+        .setProjectId(projectId)
+        .setMilestoneId(milestone.getId())
+        .build());
+    Check.equal(progress.getTotalCount(), 1L, "the number of its tasks");
+    var planned =
+        suite.plans.getPlan(GetPlanRequest.newBuilder().setProjectId(projectId).build()).getMilestonesList();
+    Check.equal(planned.size(), 1, "the number of planned milestones");
+    Check.equal(planned.get(0).getMilestoneId(), milestone.getId(), "the planned milestone");
+    Check.equal(hours(planned.get(0).getFinish()), 100L, "its finish in hours");
+    Check.that(planned.get(0).getLate(), "100 hours of work are done within an hour");
+    return "one task of two; 100 h of work until the milestone, which slips";
   }
 
   private static Task.Builder estimated(String projectId, String title, long hours) {

@@ -18,11 +18,15 @@ import com.dafnck.project.v1.ProjectServiceGrpc.ProjectServiceBlockingV2Stub;
 import com.dafnck.project.v1.WebhookServiceGrpc;
 import com.dafnck.project.v1.WebhookServiceGrpc.WebhookServiceBlockingV2Stub;
 import com.dafnck.task.v1.CreateTaskRequest;
+import com.dafnck.task.v1.MilestoneServiceGrpc;
+import com.dafnck.task.v1.MilestoneServiceGrpc.MilestoneServiceBlockingV2Stub;
 import com.dafnck.task.v1.PlanServiceGrpc;
 import com.dafnck.task.v1.PlanServiceGrpc.PlanServiceBlockingV2Stub;
 import com.dafnck.task.v1.Task;
 import com.dafnck.task.v1.TaskServiceGrpc;
 import com.dafnck.task.v1.TaskServiceGrpc.TaskServiceBlockingV2Stub;
+import com.dafnck.task.v1.TimeEntryServiceGrpc;
+import com.dafnck.task.v1.TimeEntryServiceGrpc.TimeEntryServiceBlockingV2Stub;
 import io.grpc.CallCredentials;
 import io.grpc.ChannelCredentials;
 import io.grpc.InsecureChannelCredentials;
@@ -71,6 +75,10 @@ final class Suite implements AutoCloseable {
   final TaskServiceBlockingV2Stub tasks = tasksAt(address("task"));
   final PlanServiceBlockingV2Stub plans =
       PlanServiceGrpc.newBlockingV2Stub(tasks.getChannel()).withCallCredentials(user);
+  final MilestoneServiceBlockingV2Stub milestones =
+      MilestoneServiceGrpc.newBlockingV2Stub(tasks.getChannel()).withCallCredentials(user);
+  final TimeEntryServiceBlockingV2Stub timeEntries =
+      TimeEntryServiceGrpc.newBlockingV2Stub(tasks.getChannel()).withCallCredentials(user);
   final AttachmentServiceBlockingV2Stub attachments = attachmentsAt(address("content"));
   final CommentServiceBlockingV2Stub comments =
       CommentServiceGrpc.newBlockingV2Stub(attachments.getChannel()).withCallCredentials(user);

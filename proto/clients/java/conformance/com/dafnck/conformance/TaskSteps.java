@@ -8,20 +8,28 @@ import com.dafnck.task.v1.BatchGetTasksRequest;
 import com.dafnck.task.v1.BatchUpdateTasksRequest;
 import com.dafnck.task.v1.CompleteTaskRequest;
 import com.dafnck.task.v1.CreateTaskRequest;
+import com.dafnck.task.v1.CreateTimeEntryRequest;
 import com.dafnck.task.v1.GetTaskRequest;
+import com.dafnck.task.v1.GetTimeReportRequest;
 import com.dafnck.task.v1.IndividualTaskUpdates;
 import com.dafnck.task.v1.ListTaskHistoryRequest;
 import com.dafnck.task.v1.ListTasksRequest;
+import com.dafnck.task.v1.ListTimeEntriesRequest;
+import com.dafnck.task.v1.StopTimeEntryRequest;
 import com.dafnck.task.v1.Task;
 import com.dafnck.task.v1.TaskEvent;
 import com.dafnck.task.v1.TaskFilter;
 import com.dafnck.task.v1.TaskOrder;
 import com.dafnck.task.v1.TaskPriority;
 import com.dafnck.task.v1.TaskStatus;
+import com.dafnck.task.v1.TimeEntry;
+import com.dafnck.task.v1.TimeEntryFilter;
+import com.dafnck.task.v1.TimeReportGroup;
 import com.dafnck.task.v1.UpdateTaskRequest;
 import com.google.protobuf.Duration;
 import com.google.protobuf.FieldMask;
 import com.google.protobuf.Struct;
+import com.google.protobuf.Timestamp;
 import com.google.protobuf.Value;
 import com.google.rpc.ResourceInfo;
 import io.grpc.Status;
@@ -218,6 +226,42 @@ final class TaskSteps {
         List.of(ChangeKind.CHANGE_KIND_UPDATED, "Final", List.of("completed_at", "status")));
     Check.equal(events.stream().map(TaskSteps::describe).toList(), expected, "the history");
     return events.size() + " events with actor and fields";
+  }
+
+  static String timeEntries(Suite suite) throws Exception {
+    var taskId = suite.createTask("Track").getId();
+    var running = track(suite, TimeEntry.newBuilder().setTaskId(taskId));
+    Check.equal(running.getUserId(), suite.userId(), "the user");
+    Check.refused(
+        () -> track(suite, TimeEntry.newBuilder().setTaskId(taskId)),
+        Status.Code.FAILED_PRECONDITION,
+        "TIME_ENTRY_RUNNING");
+    var stop = StopTimeEntryRequest.newBuilder().setTimeEntryId(running.getId()).build();
+    var length = suite.timeEntries.stopTimeEntry(stop).getDuration();
+    Check.that(length.getSeconds() > 0 || length.getNanos() > 0, "the stopped time entry has no duration");
+
+    var start = Timestamp.newBuilder().setSeconds(1_700_000_000);
+    var end = Timestamp.newBuilder().setSeconds(1_700_005_400);
+    var given = track(suite, TimeEntry.newBuilder().setTaskId(taskId).setStartedAt(start).setEndedAt(end));
+    var filter = TimeEntryFilter.newBuilder().addTaskIds(taskId);
+    var list = suite.timeEntries.listTimeEntries(ListTimeEntriesRequest.newBuilder().setFilter(filter).build());
+    var listed = list.getTimeEntriesList().stream().map(TimeEntry::getId).toList();
+    Check.equal(listed, List.of(running.getId(), given.getId()), "the list");
+    var request = GetTimeReportRequest.newBuilder()
+        .setFilter(filter)
+        .addGroups(TimeReportGroup.TIME_REPORT_GROUP_USER)
+        .build();
+    var rows = suite.timeEntries.getTimeReport(request).getRowsList();
+    Check.equal(rows.size(), 1, "the rows");
+    Check.equal(rows.get(0).getUserId(), suite.userId(), "the user of the row");
+    Check.equal(rows.get(0).getCount(), 2L, "the time entries of the row");
+    Check.that(get(suite, taskId).getActualDuration().getSeconds() > 5_400, "the task has less work than its time");
+    return "one running at a time; 2 time entries in the list, the report and the task";
+  }
+
+  private static TimeEntry track(Suite suite, TimeEntry.Builder entry) throws StatusException {
+    return suite.timeEntries.createTimeEntry(
+        CreateTimeEntryRequest.newBuilder().setRequestId(Suite.newId()).setTimeEntry(entry).build());
   }
 
   private static List<Object> describe(TaskEvent event) {

@@ -9,7 +9,8 @@ const DAYS_PER_WEEK: u64 = 5;
 /// A plan may be longer than there are years with four digits.
 const LAST_YEAR: i32 = 9999;
 
-/// Converts minutes of work since the start of a plan into times.
+/// Converts between minutes of work since the start of a plan and times.
+#[derive(Clone, Debug)]
 pub(super) struct WorkCalendar {
     /// The Monday of the week in which the work starts.
     monday: NaiveDate,
@@ -25,6 +26,16 @@ impl WorkCalendar {
         let minute_of_day = u64::from(start.hour() * 60 + start.minute());
         let worked = minute_of_day.saturating_sub(u64::from(DAY_START_HOUR) * 60).min(DAY_MINUTES);
         Self { monday, offset: (weekday * DAY_MINUTES + worked).min(DAYS_PER_WEEK * DAY_MINUTES) }
+    }
+
+    /// The work that fits between the start and a later time; none before the start.
+    pub(super) fn minutes_until(&self, time: DateTime<Utc>) -> u64 {
+        let other = Self::starting_at(time);
+        let weeks = other.monday.signed_duration_since(self.monday).num_weeks();
+        let week_minutes =
+            weeks.saturating_mul(i64::try_from(DAYS_PER_WEEK * DAY_MINUTES).unwrap_or_default());
+        let [from, to] = [self.offset, other.offset].map(|offset| i64::try_from(offset).unwrap_or_default());
+        u64::try_from(week_minutes.saturating_add(to - from)).unwrap_or_default()
     }
 
     /// When work starts that has this much work before it: the morning of a day, not the evening before.
@@ -84,6 +95,19 @@ mod tests {
             (shown(calendar.end(0)), shown(calendar.start(0))),
             ("Fri 09:00".into(), "Fri 09:00".into())
         );
+    }
+
+    #[test]
+    fn work_until_a_time_counts_working_hours() {
+        let calendar = WorkCalendar::starting_at("2026-12-04T16:00:00Z".parse().unwrap());
+        let until = |time: &str| calendar.minutes_until(time.parse().unwrap());
+        assert_eq!(until("2026-12-04T17:30:00Z"), 60);
+        assert_eq!(until("2026-12-06T12:00:00Z"), 60);
+        assert_eq!(until("2026-12-07T09:30:00Z"), 90);
+        assert_eq!(until("2026-12-14T09:00:00Z"), 60 + 5 * 480);
+        assert_eq!(until("2026-12-04T15:00:00Z"), 0);
+        assert_eq!(until("2020-01-01T00:00:00Z"), 0);
+        assert_eq!(calendar.start(until("2026-12-07T09:30:00Z")).to_string(), "2026-12-07 09:30:00");
     }
 
     #[test]
