@@ -150,6 +150,7 @@ mod tests {
                 "documents",
                 "attachments",
                 "comments",
+                "notifications",
                 "webhooks",
             ];
             assert!(resources.contains(&resource), "{path}: {scope}");

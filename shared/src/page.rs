@@ -107,11 +107,27 @@ impl PageTokens {
         rows.last().map(|last| self.seal(query, &position(last))).transpose().map(Option::unwrap_or_default)
     }
 
+    /// The position of a resume token of `query`; `None` if there is no token.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` (`RESUME_TOKEN_INVALID`) for a token of something else.
+    pub fn resume<P: DeserializeOwned>(&self, query: &str, token: &str) -> Result<Option<P>> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let position = self.open(query, token).ok_or_else(|| Error::InvalidFor {
+            reason: ErrorReason::ResumeTokenInvalid,
+            message: "the resume token does not belong to this watch and its filters".to_owned(),
+            metadata: Vec::new(),
+        })?;
+        Ok(Some(position))
+    }
+
     /// Makes the token of a position in `query`.
     ///
     /// # Errors
     /// `INTERNAL` when the position cannot be written.
-    pub(crate) fn seal(&self, query: &str, position: &impl Serialize) -> Result<String> {
+    pub fn seal(&self, query: &str, position: &impl Serialize) -> Result<String> {
         let body = serde_json::to_vec(position).map_err(Error::internal)?;
         let mut token = tag(&self.key.current, query, &body);
         token.extend(body);

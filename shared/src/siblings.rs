@@ -26,6 +26,7 @@ use crate::telemetry;
 use crate::tls::SiblingConnector;
 use proto::MethodRules;
 use proto::common::server_info_service_client::ServerInfoServiceClient;
+use proto::content::backend::v1::document_lookup_service_client::DocumentLookupServiceClient;
 use proto::content::backend::v1::event_feed_service_client::EventFeedServiceClient as ContentEventFeedClient;
 use proto::identity::backend::v1::session_service_client::SessionServiceClient;
 use proto::identity::backend::v1::user_lookup_service_client::UserLookupServiceClient;
@@ -130,6 +131,12 @@ impl Siblings {
     /// The client of task's `TaskLookupService`.
     pub fn task_lookup(&self) -> TaskLookupServiceClient<SiblingChannel> {
         TaskLookupServiceClient::new(self.channel(Sibling::Task)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// The client of content's `DocumentLookupService`.
+    pub fn document_lookup(&self) -> DocumentLookupServiceClient<SiblingChannel> {
+        DocumentLookupServiceClient::new(self.channel(Sibling::Content))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     /// The client of task's `EventFeedService`.

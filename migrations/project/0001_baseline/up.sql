@@ -41,6 +41,10 @@ CREATE TYPE webhook_status AS ENUM ('active', 'paused');
 CREATE TYPE webhook_pause_reason AS ENUM ('requested', 'failing', 'gone', 'queue_full', 'not_authorized');
 CREATE TYPE webhook_delivery_status AS ENUM ('pending', 'delivered', 'failed');
 
+-- Why a user is subscribed.
+CREATE TYPE subscription_reason AS ENUM ('creator', 'assignee', 'mentioned', 'choice');
+CREATE TYPE notification_kind AS ENUM ('assignment', 'mention', 'comment', 'creation', 'update');
+
 -- == Tables ==
 
 -- `owner_id` and `user_id` refer to users of the identity service; see migrations/references.
@@ -188,6 +192,60 @@ CREATE TABLE mail_outbox (
     next_attempt_at TIMESTAMP WITH TIME ZONE NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100);
 
+-- Which users are notified of what happens to a task, a document, or a project with everything in it. Not in the change
+-- log: it is nobody else's business.
+CREATE TABLE subscriptions (
+    target_id UUID NOT NULL,
+    target_type TEXT NOT NULL CONSTRAINT chk_subscription_target CHECK (target_type IN ('task', 'document', 'project')),
+    user_id UUID NOT NULL,
+    project_id UUID NOT NULL,
+    reason subscription_reason NOT NULL,
+    -- Of an automatic one, when what caused it happened: later events are notified.
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
+    PRIMARY KEY (target_id, target_type, user_id)
+);
+
+-- The inbox of each user who was ever notified. Positions are assigned from here, so that a lower one is never committed
+-- after a higher one.
+CREATE TABLE inboxes (
+    user_id UUID PRIMARY KEY,
+    last_position BIGINT NOT NULL,
+    -- Notifications up to this position are read.
+    read_position BIGINT NOT NULL DEFAULT 0
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+
+-- What users are notified of: the newest of each user. Rows are inserted and deleted, never updated.
+CREATE TABLE notifications (
+    user_id UUID NOT NULL,
+    position BIGINT NOT NULL,
+    kind notification_kind NOT NULL,
+    reason subscription_reason NOT NULL,
+    project_id UUID NOT NULL,
+    target_type TEXT NOT NULL,
+    target_id UUID NOT NULL,
+    -- The comment on the target; NULL if the target itself changed.
+    comment_id UUID,
+    actor_id UUID,
+    -- The number of the change in the log of the service that made it.
+    sequence BIGINT NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    -- Empty for something new.
+    changed_fields TEXT[] NOT NULL,
+    PRIMARY KEY (user_id, position)
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05);
+
+-- What users are not notified of. The nil UUID stands for all projects.
+CREATE TABLE notification_preferences (
+    user_id UUID NOT NULL,
+    project_id UUID NOT NULL,
+    muted_kinds notification_kind[] NOT NULL DEFAULT '{}',
+    -- Exceptions from those that are muted in all projects.
+    unmuted_kinds notification_kind[] NOT NULL DEFAULT '{}',
+    -- 0 for a row that stands for none yet.
+    version INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (user_id, project_id)
+);
+
 -- The revision of each project's access, which the other services copy. It outlives the project, so that a copy can
 -- tell the deletion from an older state. Updated at every change of access.
 CREATE TABLE access_revisions (
@@ -296,6 +354,9 @@ CREATE INDEX idx_webhook_deliveries_order ON webhook_deliveries (webhook_id, ord
     WHERE status = 'pending';
 CREATE INDEX idx_mail_outbox_next_attempt_at ON mail_outbox (next_attempt_at);
 CREATE INDEX idx_mail_outbox_entity_id ON mail_outbox (entity_id);
+CREATE INDEX idx_subscriptions_user_id ON subscriptions (user_id, created_at, target_id);
+CREATE INDEX idx_subscriptions_project_id ON subscriptions (project_id, user_id);
+CREATE INDEX idx_notifications_target_id ON notifications (project_id, target_id);
 CREATE INDEX idx_change_log_entity ON change_log (entity, entity_id);
 CREATE INDEX idx_change_log_changed_at ON change_log USING brin (changed_at);
 CREATE INDEX idx_idempotency_keys_created_at ON idempotency_keys (created_at);
@@ -486,6 +547,47 @@ AS $$
         AND (is_member(project) OR pg_has_role(session_user, 'project_worker', 'member'))
     FOR NO KEY UPDATE
 $$;
+
+-- Subscriptions and notifications
+
+-- Whether the current user may read what this permission, as `task_read`, is about. Everybody who sees a project has all
+-- permissions to read; single ones are denied to single members.
+CREATE FUNCTION may_read(project uuid, permission text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM projects p
+        LEFT JOIN project_members m ON m.project_id = p.id AND m.user_id = current_user_id()
+        WHERE p.id = project
+            AND (m.user_id IS NOT NULL OR p.visibility <> 'private')
+            AND m.permissions -> permission IS DISTINCT FROM 'false'::jsonb
+    )
+$$;
+
+-- How many subscriptions the current user has by choice. It counts those that are hidden, too, and does not ask about each
+-- whether it is.
+CREATE FUNCTION count_chosen_subscriptions() RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+    SELECT count(*) FROM subscriptions s WHERE s.user_id = current_user_id() AND s.reason = 'choice'
+$$;
+
+-- The advisory lock that serializes what adds to inboxes: else two transactions could wait for each other's.
+CREATE FUNCTION notifications_lock_key() RETURNS bigint
+LANGUAGE sql IMMUTABLE RETURN 7236277130243;
+
+-- Who leaves is no longer subscribed.
+CREATE FUNCTION end_subscriptions_of_former_member() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+BEGIN
+    DELETE FROM subscriptions WHERE project_id = OLD.project_id AND user_id = OLD.user_id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER project_members_unsubscribe_trigger
+    AFTER DELETE ON project_members
+    FOR EACH ROW EXECUTE FUNCTION end_subscriptions_of_former_member();
 
 -- Ownership
 
@@ -689,7 +791,7 @@ CREATE TRIGGER webhooks_resume_trigger
     EXECUTE FUNCTION reset_webhook_state();
 
 -- Overwrites the address in the invitations of a user whose account is erased, in the change log too, deletes the bodies of
--- webhooks with it, and withdraws those that are pending.
+-- webhooks with it, and withdraws those that are pending. Deletes the user's subscriptions and notifications.
 CREATE FUNCTION erase_invitee(invitee uuid, address text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
@@ -709,6 +811,11 @@ BEGIN
         old_values = jsonb_set(old_values, '{email}', to_jsonb('erased-' || entity_id || '@erased.invalid')),
         new_values = jsonb_set(new_values, '{email}', to_jsonb('erased-' || entity_id || '@erased.invalid'))
     WHERE entity = 'invitations' AND entity_id = ANY (answered);
+    -- The inbox first: whoever adds to it locks it first.
+    DELETE FROM inboxes WHERE user_id = invitee;
+    DELETE FROM notifications WHERE user_id = invitee;
+    DELETE FROM notification_preferences WHERE user_id = invitee;
+    DELETE FROM subscriptions WHERE user_id = invitee;
 END
 $$;
 
@@ -758,6 +865,11 @@ ALTER TABLE webhook_states ENABLE ROW LEVEL SECURITY;
 ALTER TABLE webhook_messages ENABLE ROW LEVEL SECURITY;
 ALTER TABLE webhook_deliveries ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE subscriptions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE inboxes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE notifications ENABLE ROW LEVEL SECURITY;
+ALTER TABLE notification_preferences ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY project_access_policy ON projects
     FOR ALL TO application_role
     USING (
@@ -797,6 +909,18 @@ CREATE POLICY invitation_insert_policy ON invitations FOR INSERT TO application_
     WITH CHECK (inviter_id = current_user_id() AND is_member(project_id));
 CREATE POLICY invitation_update_policy ON invitations FOR UPDATE TO application_role
     USING (is_member(project_id));
+-- What users are subscribed to and notified of is theirs alone, as long as they may read what it is about.
+CREATE POLICY subscription_access_policy ON subscriptions FOR ALL TO application_role
+    USING (user_id = current_user_id() AND may_read(project_id, target_type || '_read'));
+CREATE POLICY inbox_read_policy ON inboxes FOR SELECT TO application_role USING (user_id = current_user_id());
+CREATE POLICY inbox_update_policy ON inboxes FOR UPDATE TO application_role USING (user_id = current_user_id());
+CREATE POLICY notification_read_policy ON notifications FOR SELECT TO application_role
+    USING (
+        user_id = current_user_id()
+        AND may_read(project_id, CASE WHEN comment_id IS NULL THEN target_type ELSE 'comment' END || '_read')
+    );
+CREATE POLICY preference_access_policy ON notification_preferences FOR ALL TO application_role
+    USING (user_id = current_user_id());
 CREATE POLICY webhook_access_policy ON webhooks FOR ALL TO application_role USING (is_member(project_id));
 CREATE POLICY webhook_message_access_policy ON webhook_messages FOR ALL TO application_role
     USING (is_member(project_id));
@@ -814,6 +938,10 @@ CREATE POLICY member_worker_policy ON project_members FOR ALL TO project_worker 
 CREATE POLICY transfer_worker_policy ON ownership_transfers FOR ALL TO project_worker USING (TRUE);
 CREATE POLICY invitation_worker_policy ON invitations FOR ALL TO project_worker USING (TRUE);
 CREATE POLICY mail_outbox_worker_policy ON mail_outbox FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY subscription_worker_policy ON subscriptions FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY inbox_worker_policy ON inboxes FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY notification_worker_policy ON notifications FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY preference_worker_policy ON notification_preferences FOR SELECT TO project_worker USING (TRUE);
 CREATE POLICY access_revision_worker_policy ON access_revisions FOR SELECT TO project_worker USING (TRUE);
 CREATE POLICY webhook_worker_policy ON webhooks FOR ALL TO project_worker USING (TRUE);
 CREATE POLICY webhook_state_worker_policy ON webhook_states FOR ALL TO project_worker USING (TRUE);
@@ -835,12 +963,16 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON projects, project_members TO project_ser
 GRANT SELECT, INSERT, UPDATE (status, closed_at) ON ownership_transfers TO project_service;
 GRANT SELECT, INSERT, UPDATE (status, closed_at, mail_id, generation, sent_at, expires_at) ON invitations
     TO project_service;
+GRANT SELECT, INSERT, UPDATE (reason), DELETE ON subscriptions TO project_service;
+GRANT SELECT, UPDATE (read_position) ON inboxes TO project_service;
+GRANT SELECT ON notifications TO project_service;
+GRANT SELECT, INSERT, UPDATE (muted_kinds, unmuted_kinds, version) ON notification_preferences TO project_service;
 GRANT SELECT, INSERT, DELETE,
     UPDATE (url, description, change_kinds, resource_types, status, pause_reason, maintainer_id, generation,
         former_secret_expires_at) ON webhooks TO project_service;
 GRANT SELECT, INSERT ON webhook_messages, webhook_deliveries TO project_service;
 GRANT SELECT ON change_log, change_log_horizon TO project_service;
-GRANT EXECUTE ON FUNCTION is_member(uuid), lock_access_revision(uuid),
+GRANT EXECUTE ON FUNCTION is_member(uuid), may_read(uuid, text), count_chosen_subscriptions(), lock_access_revision(uuid),
     count_invitation_emails(text, timestamp with time zone), gather_projects(uuid[], text[], uuid[]),
     project_of_webhook(uuid), project_of_webhook_delivery(uuid) TO project_service;
 
@@ -856,6 +988,10 @@ GRANT SELECT, UPDATE (status, pause_reason) ON webhooks TO project_worker;
 GRANT SELECT, UPDATE ON webhook_states TO project_worker;
 GRANT SELECT, INSERT, DELETE ON webhook_messages TO project_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_deliveries TO project_worker;
+-- It subscribes users to what concerns them, and notifies them.
+GRANT SELECT, INSERT, DELETE ON subscriptions, notifications TO project_worker;
+GRANT SELECT, INSERT, UPDATE (last_position) ON inboxes TO project_worker;
+GRANT SELECT ON notification_preferences TO project_worker;
 GRANT SELECT, INSERT, UPDATE ON feed_positions TO project_worker;
 GRANT EXECUTE ON FUNCTION lock_access_revision(uuid), lock_ownership(uuid, uuid), set_owner(uuid, uuid, boolean),
-    project_keys_lock_key(), erase_invitee(uuid, text) TO project_worker;
+    project_keys_lock_key(), notifications_lock_key(), erase_invitee(uuid, text) TO project_worker;

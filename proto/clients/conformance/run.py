@@ -23,8 +23,8 @@ WORK = ROOT / ".local/clients"
 SERVICES = ["identity", "project", "task", "content"]
 STEPS = """sign_up second_factor refresh server_info create request_id_conflict pages masks etag_conflict batch
     complete_blocked plan watch_resume history time_entries milestones upload_resume download_checksum
-    comments webhooks validation_errors not_found_and_denied deadline cancellation retry_after_unavailable
-    service_signature""".split()
+    comments notifications webhooks validation_errors not_found_and_denied deadline cancellation
+    retry_after_unavailable service_signature""".split()
 # What the tools make beside the sources; kept from run to run.
 MADE = {"gen", "node_modules", "target", "dist", ".venv", "__pycache__"}
 READY_SECONDS = 180

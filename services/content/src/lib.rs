@@ -11,6 +11,7 @@ mod collector;
 mod comments;
 mod comparison_pool;
 mod constraints;
+mod document_lookup;
 mod documents;
 mod editing;
 mod event_feed;

@@ -5,6 +5,9 @@ use proto::content::admin::v1::content_admin_service_server::{
     ContentAdminService, ContentAdminServiceServer,
 };
 use proto::content::backend::v1 as backend;
+use proto::content::backend::v1::document_lookup_service_server::{
+    DocumentLookupService, DocumentLookupServiceServer,
+};
 use proto::content::backend::v1::event_feed_service_server::{EventFeedService, EventFeedServiceServer};
 use proto::content::v1 as pb;
 use proto::content::v1::attachment_service_server::{AttachmentService, AttachmentServiceServer};
@@ -19,7 +22,7 @@ use crate::handler::ContentHandler;
 pub(crate) fn routes(handler: &ContentHandler) -> Routes {
     shared::routes![
         handler => DocumentServiceServer, AttachmentServiceServer, CommentServiceServer,
-        EventFeedServiceServer, ContentAdminServiceServer,
+        EventFeedServiceServer, DocumentLookupServiceServer, ContentAdminServiceServer,
     ]
 }
 
@@ -93,6 +96,12 @@ shared::rpc_table! {
         export_documents(admin::ExportDocumentsRequest) -> admin::ExportDocumentsResponse;
         #[stream(ExportFileStream)]
         export_file(admin::ExportFileRequest) -> admin::ExportFileResponse;
+    }
+}
+
+shared::rpc_table! {
+    impl DocumentLookupService for ContentHandler {
+        resolve_document(backend::ResolveDocumentRequest) -> backend::ResolvedDocument;
     }
 }
 

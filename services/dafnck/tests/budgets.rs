@@ -78,6 +78,69 @@ async fn projects_stay_within_their_round_trips() {
 }
 
 #[tokio::test]
+async fn inboxes_stay_within_their_round_trips() {
+    let (_suite, counted, olga, project) = somebody_with_a_project().await;
+    let mut client = olga.notifications();
+    let of = |task_id: String| {
+        let target = project::subscription_target::Target::TaskId(task_id);
+        Some(project::SubscriptionTarget { target: Some(target) })
+    };
+    let mut tasks = Vec::new();
+    for _ in 0..16 {
+        tasks.push(olga.task(&project, "buy milk").await.id);
+    }
+    let first = tasks[0].clone();
+
+    let mut tasks = tasks.into_iter().cycle();
+    let mut next = || of(tasks.next().unwrap());
+    let subscribe = counted
+        .of(async || {
+            let target = next();
+            let end = project::UnsubscribeRequest { target: target.clone() };
+            olga.notifications().unsubscribe(end).await.unwrap();
+            olga.notifications().subscribe(project::SubscribeRequest { target }).await.unwrap();
+        })
+        .await;
+    let get = round_trips!(
+        counted,
+        client,
+        get_subscription,
+        project::GetSubscriptionRequest { target: of(first.clone()) }
+    );
+    let subscriptions =
+        round_trips!(counted, client, list_subscriptions, project::ListSubscriptionsRequest::default());
+    let list =
+        round_trips!(counted, client, list_notifications, project::ListNotificationsRequest::default());
+    let count = round_trips!(
+        counted,
+        client,
+        count_unread_notifications,
+        project::CountUnreadNotificationsRequest {}
+    );
+    let mark = round_trips!(
+        counted,
+        client,
+        mark_notifications_read,
+        project::MarkNotificationsReadRequest { position: 1 }
+    );
+    let preferences = round_trips!(
+        counted,
+        client,
+        update_notification_preferences,
+        project::UpdateNotificationPreferencesRequest {
+            preferences: Some(project::NotificationPreferences {
+                muted_kinds: vec![project::NotificationKind::Update.into()],
+                ..Default::default()
+            }),
+            update_mask: None,
+        }
+    );
+    assert_eq!([get, subscriptions, list, count, mark], [1, 1, 1, 1, 1]);
+    // One to end a subscription, one to ask the task service, and two to subscribe.
+    assert!(subscribe <= 4 && preferences <= 2, "subscribe {subscribe}, preferences {preferences}");
+}
+
+#[tokio::test]
 async fn tasks_stay_within_their_round_trips() {
     let (_suite, counted, olga, project) = somebody_with_a_project().await;
     let made = olga.task(&project, "buy milk").await;

@@ -129,8 +129,9 @@ const READING_VERBS: [&str; 11] = [
 ];
 
 /// Methods that only read, though their names begin otherwise, and why they are called so.
-const READING_BY_ANOTHER_NAME: [(&str, &str); 6] = [
+const READING_BY_ANOTHER_NAME: [(&str, &str); 7] = [
     ("/dafnck.identity.v1.AuthService/WhoAmI", "what every shell calls the question"),
+    ("/dafnck.project.v1.NotificationService/CountUnreadNotifications", "a number is no resource to get"),
     ("/dafnck.identity.admin.v1.UserAdminService/ExportUsers", "the counterpart of an import"),
     ("/dafnck.project.admin.v1.ProjectAdminService/ExportProjects", "the counterpart of an import"),
     ("/dafnck.task.admin.v1.TaskAdminService/ExportTasks", "the counterpart of an import"),

@@ -6,6 +6,7 @@ use shared::mail::Outbox;
 use shared::service::ServiceContext;
 
 use crate::invitations::token::InvitationTokens;
+use crate::notifications::tail::InboxTail;
 use crate::projects::{self, Project};
 use crate::webhooks::{FanOut, WebhookOptions, WebhookSecrets};
 
@@ -16,6 +17,7 @@ pub(crate) struct ProjectHandler {
     pub project_reads: GatheredReads<Project>,
     pub outbox: Outbox,
     pub invitation_tokens: InvitationTokens,
+    pub inbox_tail: InboxTail,
     pub exports: Exports,
     pub webhooks: FanOut,
     pub webhook_secrets: WebhookSecrets,
@@ -36,6 +38,7 @@ impl ProjectHandler {
             project_reads: projects::queries::gathered_reads(&context.database),
             outbox,
             invitation_tokens,
+            inbox_tail: InboxTail::new(&context),
             exports: Exports::new(&context),
             context,
         }

@@ -18,10 +18,13 @@ mod history;
 mod import;
 mod invitations;
 mod members;
+mod notification_preferences;
+mod notifications;
 mod ownership;
 mod projects;
 mod rpc;
 mod schema;
+mod subscriptions;
 mod webhooks;
 
 use proto::common::{ServerFeatures, ServerInfo};
@@ -64,7 +67,8 @@ pub async fn start(
     let sender =
         webhooks::Sender::new(&context, &handler.webhooks, &handler.webhook_secrets, &outbox, webhooks)?;
     context.spawn(sender.run());
-    events::spawn(&context, &EventConsumers { webhooks: handler.webhooks.clone() });
+    let consumers = EventConsumers { signal: context.signal.clone(), webhooks: handler.webhooks.clone() };
+    events::spawn(&context, &consumers);
     let features = ServerFeatures { mail_enabled: mail.is_enabled(), ..ServerFeatures::default() };
     let info = ServerInfo { features: Some(features), ..ServerInfo::default() };
     Ok(context.into_service(DESCRIPTOR_SET, rpc::routes(&handler), info, sessions))

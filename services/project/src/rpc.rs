@@ -9,6 +9,7 @@ use proto::project::backend::v1::access_service_server::{AccessService, AccessSe
 use proto::project::backend::v1::invitation_service_server::{InvitationService, InvitationServiceServer};
 use proto::project::v1 as pb;
 use proto::project::v1::member_service_server::{MemberService, MemberServiceServer};
+use proto::project::v1::notification_service_server::{NotificationService, NotificationServiceServer};
 use proto::project::v1::project_service_server::{ProjectService, ProjectServiceServer};
 use proto::project::v1::webhook_service_server::{WebhookService, WebhookServiceServer};
 
@@ -19,8 +20,8 @@ use crate::handler::ProjectHandler;
 /// The servers of all services of this crate.
 pub(crate) fn routes(handler: &ProjectHandler) -> Routes {
     shared::routes![
-        handler => ProjectServiceServer, MemberServiceServer, WebhookServiceServer, InvitationServiceServer,
-        AccessServiceServer, ProjectAdminServiceServer,
+        handler => ProjectServiceServer, MemberServiceServer, NotificationServiceServer, WebhookServiceServer,
+        InvitationServiceServer, AccessServiceServer, ProjectAdminServiceServer,
     ]
 }
 
@@ -65,6 +66,22 @@ shared::rpc_table! {
         get_project_at(pb::GetProjectAtRequest) -> pb::Project;
         #[stream(WatchProjectStream)]
         watch_project(pb::WatchProjectRequest) -> pb::WatchProjectResponse;
+    }
+}
+
+shared::rpc_table! {
+    impl NotificationService for ProjectHandler {
+        subscribe(pb::SubscribeRequest) -> pb::Subscription;
+        unsubscribe(pb::UnsubscribeRequest) -> pb::UnsubscribeResponse;
+        get_subscription(pb::GetSubscriptionRequest) -> pb::Subscription;
+        list_subscriptions(pb::ListSubscriptionsRequest) -> pb::ListSubscriptionsResponse;
+        list_notifications(pb::ListNotificationsRequest) -> pb::ListNotificationsResponse;
+        count_unread_notifications(pb::CountUnreadNotificationsRequest) -> pb::CountUnreadNotificationsResponse;
+        mark_notifications_read(pb::MarkNotificationsReadRequest) -> pb::MarkNotificationsReadResponse;
+        #[stream(WatchInboxStream)]
+        watch_inbox(pb::WatchInboxRequest) -> pb::WatchInboxResponse;
+        get_notification_preferences(pb::GetNotificationPreferencesRequest) -> pb::NotificationPreferences;
+        update_notification_preferences(pb::UpdateNotificationPreferencesRequest) -> pb::NotificationPreferences;
     }
 }
 

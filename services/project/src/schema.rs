@@ -17,6 +17,25 @@ pg_enum! {
 }
 
 pg_enum! {
+    SubscriptionReason as SqlSubscriptionReason in "project"."subscription_reason" is project::SubscriptionReason {
+        Creator = "creator",
+        Assignee = "assignee",
+        Mentioned = "mentioned",
+        Choice = "choice",
+    }
+}
+
+pg_enum! {
+    NotificationKind as SqlNotificationKind in "project"."notification_kind" is project::NotificationKind {
+        Assignment = "assignment",
+        Mention = "mention",
+        Comment = "comment",
+        Creation = "creation",
+        Update = "update",
+    }
+}
+
+pg_enum! {
     WebhookStatus as SqlWebhookStatus in "project"."webhook_status" is project::WebhookStatus {
         Active = "active",
         Paused = "paused",

@@ -1,7 +1,6 @@
 //! Plans of tasks with a start date.
 
 use proto::task::v1 as pb;
-use testkit::*;
 
 use crate::fixtures::*;
 use crate::plan::{MONDAY_MORNING, shown};

@@ -15,6 +15,7 @@ use proto::identity::v1::login_response::Result as LoginResult;
 use proto::identity::v1::user_service_client::UserServiceClient;
 use proto::project::v1 as project;
 use proto::project::v1::member_service_client::MemberServiceClient;
+use proto::project::v1::notification_service_client::NotificationServiceClient;
 use proto::project::v1::project_service_client::ProjectServiceClient;
 use proto::project::v1::webhook_service_client::WebhookServiceClient;
 use proto::task::v1 as task;
@@ -200,6 +201,10 @@ impl Actor {
 
     pub fn members(&self) -> MemberServiceClient<Client> {
         MemberServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn notifications(&self) -> NotificationServiceClient<Client> {
+        NotificationServiceClient::new(self.client(Service::Project))
     }
 
     pub fn webhooks(&self) -> WebhookServiceClient<Client> {

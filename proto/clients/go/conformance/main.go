@@ -38,6 +38,7 @@ var steps = []struct {
 	{"upload_resume", uploadResume},
 	{"download_checksum", downloadChecksum},
 	{"comments", comments},
+	{"notifications", notifications},
 	{"webhooks", webhooks},
 	{"validation_errors", validationErrors},
 	{"not_found_and_denied", notFoundAndDenied},

@@ -59,18 +59,20 @@ func refused[T any](answer T, err error) func(codes.Code, string) error {
 
 // user is a signed-in user with the clients of all services.
 type user struct {
-	name, id    string
-	session     *client.Session
-	auth        identityv1.AuthServiceClient
-	account     identityv1.AccountServiceClient
-	projects    projectv1.ProjectServiceClient
-	webhooks    projectv1.WebhookServiceClient
-	tasks       taskv1.TaskServiceClient
-	plans       taskv1.PlanServiceClient
-	timeEntries taskv1.TimeEntryServiceClient
-	milestones  taskv1.MilestoneServiceClient
-	attachments contentv1.AttachmentServiceClient
-	comments    contentv1.CommentServiceClient
+	name, id      string
+	session       *client.Session
+	auth          identityv1.AuthServiceClient
+	account       identityv1.AccountServiceClient
+	projects      projectv1.ProjectServiceClient
+	members       projectv1.MemberServiceClient
+	notifications projectv1.NotificationServiceClient
+	webhooks      projectv1.WebhookServiceClient
+	tasks         taskv1.TaskServiceClient
+	plans         taskv1.PlanServiceClient
+	timeEntries   taskv1.TimeEntryServiceClient
+	milestones    taskv1.MilestoneServiceClient
+	attachments   contentv1.AttachmentServiceClient
+	comments      contentv1.CommentServiceClient
 }
 
 // scenario is the suite under test, and what the steps leave for each other.
@@ -128,23 +130,25 @@ func (s *scenario) connectTo(target string, authorization client.Authorization) 
 func (s *scenario) newUser(name string, grant *identityv1.SessionGrant) *user {
 	session := client.NewSession(s.connect("identity", nil), grant.Tokens)
 	identity := s.connect("identity", session.Authorization)
+	projects := s.connect("project", session.Authorization)
 	tasks := s.connect("task", session.Authorization)
 	content := s.connect("content", session.Authorization)
-	project := s.connect("project", session.Authorization)
 	return &user{
-		name:        name,
-		id:          grant.User.Id,
-		session:     session,
-		auth:        identityv1.NewAuthServiceClient(identity),
-		account:     identityv1.NewAccountServiceClient(identity),
-		projects:    projectv1.NewProjectServiceClient(project),
-		webhooks:    projectv1.NewWebhookServiceClient(project),
-		tasks:       taskv1.NewTaskServiceClient(tasks),
-		plans:       taskv1.NewPlanServiceClient(tasks),
-		timeEntries: taskv1.NewTimeEntryServiceClient(tasks),
-		milestones:  taskv1.NewMilestoneServiceClient(tasks),
-		attachments: contentv1.NewAttachmentServiceClient(content),
-		comments:    contentv1.NewCommentServiceClient(content),
+		name:          name,
+		id:            grant.User.Id,
+		session:       session,
+		auth:          identityv1.NewAuthServiceClient(identity),
+		account:       identityv1.NewAccountServiceClient(identity),
+		projects:      projectv1.NewProjectServiceClient(projects),
+		members:       projectv1.NewMemberServiceClient(projects),
+		notifications: projectv1.NewNotificationServiceClient(projects),
+		webhooks:      projectv1.NewWebhookServiceClient(projects),
+		tasks:         taskv1.NewTaskServiceClient(tasks),
+		plans:         taskv1.NewPlanServiceClient(tasks),
+		timeEntries:   taskv1.NewTimeEntryServiceClient(tasks),
+		milestones:    taskv1.NewMilestoneServiceClient(tasks),
+		attachments:   contentv1.NewAttachmentServiceClient(content),
+		comments:      contentv1.NewCommentServiceClient(content),
 	}
 }
 

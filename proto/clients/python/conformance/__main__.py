@@ -4,7 +4,7 @@ import sys
 
 import grpc
 
-from conformance import account_steps, connection_steps, content_steps, task_steps, webhook_steps
+from conformance import account_steps, connection_steps, content_steps, inbox_steps, task_steps, webhook_steps
 from conformance.scenario import Scenario
 from dafnck_client.errors import explain
 
@@ -28,6 +28,7 @@ STEPS = [
     content_steps.upload_resume,
     content_steps.download_checksum,
     content_steps.comments,
+    inbox_steps.notifications,
     webhook_steps.webhooks,
     connection_steps.validation_errors,
     connection_steps.not_found_and_denied,

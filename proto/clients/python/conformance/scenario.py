@@ -10,7 +10,14 @@ import grpc
 from dafnck.common.v1 import server_info_service_pb2_grpc
 from dafnck.content.v1 import attachment_service_pb2_grpc, comment_service_pb2_grpc
 from dafnck.identity.v1 import account_service_pb2_grpc, auth_service_pb2, auth_service_pb2_grpc
-from dafnck.project.v1 import project_pb2, project_service_pb2, project_service_pb2_grpc, webhook_service_pb2_grpc
+from dafnck.project.v1 import (
+    member_service_pb2_grpc,
+    notification_service_pb2_grpc,
+    project_pb2,
+    project_service_pb2,
+    project_service_pb2_grpc,
+    webhook_service_pb2_grpc,
+)
 from dafnck.task.v1 import (
     milestone_service_pb2_grpc,
     plan_service_pb2_grpc,
@@ -70,6 +77,8 @@ class User:
         self.account = account_service_pb2_grpc.AccountServiceStub(identity)
         projects = scenario.connect("project", self.session.authorization)
         self.projects = project_service_pb2_grpc.ProjectServiceStub(projects)
+        self.members = member_service_pb2_grpc.MemberServiceStub(projects)
+        self.notifications = notification_service_pb2_grpc.NotificationServiceStub(projects)
         self.webhooks = webhook_service_pb2_grpc.WebhookServiceStub(projects)
         self.tasks = task_service_pb2_grpc.TaskServiceStub(tasks)
         self.plans = plan_service_pb2_grpc.PlanServiceStub(tasks)

@@ -8,6 +8,7 @@ import { AttachmentService } from "../gen/dafnck/content/v1/attachment_service_p
 import { CommentService } from "../gen/dafnck/content/v1/comment_service_pb.js";
 import { AccountService } from "../gen/dafnck/identity/v1/account_service_pb.js";
 import { AuthService } from "../gen/dafnck/identity/v1/auth_service_pb.js";
+import { MemberService } from "../gen/dafnck/project/v1/member_service_pb.js";
 import { ProjectService } from "../gen/dafnck/project/v1/project_service_pb.js";
 import { WebhookService } from "../gen/dafnck/project/v1/webhook_service_pb.js";
 import { PlanService } from "../gen/dafnck/task/v1/plan_service_pb.js";
@@ -15,7 +16,7 @@ import type { Task } from "../gen/dafnck/task/v1/task_pb.js";
 import { MilestoneService } from "../gen/dafnck/task/v1/milestone_service_pb.js";
 import { TaskService } from "../gen/dafnck/task/v1/task_service_pb.js";
 import { TimeEntryService } from "../gen/dafnck/task/v1/time_entry_service_pb.js";
-import type { Authorization } from "../src/calls.js";
+import { type Authorization, bearer } from "../src/calls.js";
 import { connect } from "../src/connect.js";
 import { type DecodedError, decodeError } from "../src/errors.js";
 import type { Session } from "../src/session.js";
@@ -91,6 +92,7 @@ export class Context {
   readonly auth = createClient(AuthService, this.connect("identity", this.authorization));
   readonly account = createClient(AccountService, this.connect("identity", this.authorization));
   readonly projects = createClient(ProjectService, this.connect("project", this.authorization));
+  readonly members = createClient(MemberService, this.connect("project", this.authorization));
   readonly tasks = createClient(TaskService, this.connect("task", this.authorization));
   readonly plans = createClient(PlanService, this.connect("task", this.authorization));
   readonly milestones = createClient(MilestoneService, this.connect("task", this.authorization));
@@ -106,6 +108,20 @@ export class Context {
       ...(authorization && { authorization }),
       ...(this.#certificateAuthorities && { certificateAuthorities: this.#certificateAuthorities }),
     });
+  }
+
+  /** Registers another user; returns their id and the authorization of their session. */
+  async register(name: string): Promise<{ userId: string; authorization: Authorization }> {
+    const username = `${this.run}-${name}`;
+    const { result } = await createClient(AuthService, this.identity).register({
+      requestId: randomUUID(),
+      username,
+      email: `${username}@example.org`,
+      password: this.password,
+    });
+    assert(result.case === "sessionGrant");
+    const { user, tokens } = result.value;
+    return { userId: user?.id ?? "", authorization: bearer(tokens?.sessionToken ?? "") };
   }
 
   /** Creates a project for one step; returns its id. */

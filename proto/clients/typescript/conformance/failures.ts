@@ -9,11 +9,10 @@ import { Code, createClient } from "@connectrpc/connect";
 
 import { CodeDelivery } from "../gen/dafnck/common/v1/delivery_pb.js";
 import { AccountCodeService } from "../gen/dafnck/identity/backend/v1/account_code_service_pb.js";
-import { AuthService } from "../gen/dafnck/identity/v1/auth_service_pb.js";
 import { ProjectService } from "../gen/dafnck/project/v1/project_service_pb.js";
 import { CreateTaskRequestSchema } from "../gen/dafnck/task/v1/task_pb.js";
 import { TaskService } from "../gen/dafnck/task/v1/task_service_pb.js";
-import { type Authorization, bearer } from "../src/calls.js";
+import type { Authorization } from "../src/calls.js";
 import { serviceAuthorization, serviceAuthorizationAt } from "../src/signature.js";
 import { refused, type Step } from "./context.js";
 import { Proxy } from "./proxy.js";
@@ -36,16 +35,8 @@ export const validationErrors: Step = async (context) => {
 
 export const notFoundAndDenied: Step = async (context) => {
   const { projectId } = context;
-  const username = `${context.run}-mallory`;
-  const { result } = await createClient(AuthService, context.identity).register({
-    requestId: randomUUID(),
-    username,
-    email: `${username}@example.org`,
-    password: context.password,
-  });
-  assert(result.case === "sessionGrant");
-  const token = result.value.tokens?.sessionToken ?? "";
-  const stranger = createClient(ProjectService, context.connect("project", bearer(token)));
+  const { authorization } = await context.register("mallory");
+  const stranger = createClient(ProjectService, context.connect("project", authorization));
   const { resource } = await refused(stranger.getProject({ projectId }), Code.NotFound, "RESOURCE_NOT_FOUND");
   assert.equal(resource?.name, projectId);
 

@@ -6,6 +6,7 @@ import { explain } from "../src/errors.js";
 import { refresh, secondFactor, serverInfo, signUp } from "./accounts.js";
 import { Context, type Step } from "./context.js";
 import { deadline, notFoundAndDenied, retryAfterUnavailable, serviceSignature, validationErrors } from "./failures.js";
+import { notifications } from "./inbox.js";
 import { cancellation, comments, downloadChecksum, uploadResume, watchResume } from "./streams.js";
 import {
   batches,
@@ -42,6 +43,7 @@ const STEPS: Record<string, Step> = {
   upload_resume: uploadResume,
   download_checksum: downloadChecksum,
   comments,
+  notifications,
   webhooks,
   validation_errors: validationErrors,
   not_found_and_denied: notFoundAndDenied,

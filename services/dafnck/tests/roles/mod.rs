@@ -34,7 +34,7 @@ const BATCH_GET_TASKS: &str = "task.v1.TaskService/BatchGetTasks";
 const BATCH_COUNT_COMMENTS: &str = "content.v1.CommentService/BatchCountComments";
 
 /// Methods for which more than the permission counts, and what. Their rows are looked at by people.
-const DECIDED_BY_MORE: [(&str, &str); 20] = [
+const DECIDED_BY_MORE: [(&str, &str); 26] = [
     ("project.v1.ProjectService/CreateProject", "touches no project that is there"),
     ("project.v1.ProjectService/ListProjects", "leaves out what the caller does not see"),
     ("project.v1.MemberService/LeaveProject", "is for members, whatever they may do"),
@@ -44,6 +44,12 @@ const DECIDED_BY_MORE: [(&str, &str); 20] = [
     ("project.v1.MemberService/AcceptOwnership", "is for the one to whom the offer was made"),
     ("project.v1.MemberService/DeclineOwnership", "is for the one to whom the offer was made"),
     ("project.v1.MemberService/WithdrawOwnership", "is for the one who offers"),
+    ("project.v1.NotificationService/ListSubscriptions", "is about what is the caller's own"),
+    ("project.v1.NotificationService/Unsubscribe", "is about what is the caller's own"),
+    ("project.v1.NotificationService/ListNotifications", "is about what is the caller's own"),
+    ("project.v1.NotificationService/CountUnreadNotifications", "is about what is the caller's own"),
+    ("project.v1.NotificationService/MarkNotificationsRead", "is about what is the caller's own"),
+    ("project.v1.NotificationService/WatchInbox", "is about what is the caller's own"),
     (BATCH_GET_TASKS, "counts what the caller does not see as missing"),
     (BATCH_COUNT_COMMENTS, "counts what the caller does not see as nothing"),
     ("content.v1.CommentService/UpdateComment", "is for the author"),
@@ -147,10 +153,10 @@ async fn rows_of(suite: &Suite, kind: Kind) -> Rows {
 }
 
 fn written(kind: Kind, rows: &Rows) -> String {
-    let mut text = format!("{}\n{:<60}", kind.title(), "");
+    let mut text = format!("{}\n{:<62}", kind.title(), "");
     Person::ALL.iter().for_each(|person| write!(text, "{:<11}", person.title()).unwrap());
     for (method, cells) in rows {
-        write!(text, "\n{method:<60}").unwrap();
+        write!(text, "\n{method:<62}").unwrap();
         cells.iter().for_each(|cell| write!(text, "{cell:<11}").unwrap());
     }
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()

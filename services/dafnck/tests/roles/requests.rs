@@ -25,6 +25,7 @@ pub fn all(ids: &Ids) -> Vec<Sample> {
         of_projects(ids),
         of_people(ids),
         of_invitations(ids),
+        of_inboxes(ids),
         of_webhooks(ids),
         task_requests::all(ids),
         of_documents(ids),
@@ -158,6 +159,32 @@ fn of_invitations(ids: &Ids) -> Vec<Sample> {
         ("project.v1.MemberService/WithdrawInvitation", by_invitation.encode_to_vec()),
         ("project.v1.MemberService/AcceptInvitation", accept.encode_to_vec()),
         ("project.v1.MemberService/DeclineInvitation", accept.encode_to_vec()),
+    ]
+}
+
+/// About a subscription to the task, and the caller's own inbox.
+fn of_inboxes(ids: &Ids) -> Vec<Sample> {
+    use project::*;
+    use subscription_target::Target;
+    let project_id = ids.project.clone();
+    let target = |target| Some(SubscriptionTarget { target: Some(target) });
+    let by_task = SubscribeRequest { target: target(Target::TaskId(ids.task.clone())) }.encode_to_vec();
+    let by_project = UnsubscribeRequest { target: target(Target::ProjectId(project_id.clone())) };
+    let mark = MarkNotificationsReadRequest { position: 1 };
+    let get = GetNotificationPreferencesRequest { project_id: project_id.clone() };
+    let unchanged = NotificationPreferences { project_id, etag: stale(), ..Default::default() };
+    let update = UpdateNotificationPreferencesRequest { preferences: Some(unchanged), update_mask: None };
+    vec![
+        ("project.v1.NotificationService/Subscribe", by_task.clone()),
+        ("project.v1.NotificationService/GetSubscription", by_task),
+        ("project.v1.NotificationService/ListSubscriptions", Vec::new()),
+        ("project.v1.NotificationService/Unsubscribe", by_project.encode_to_vec()),
+        ("project.v1.NotificationService/ListNotifications", Vec::new()),
+        ("project.v1.NotificationService/CountUnreadNotifications", Vec::new()),
+        ("project.v1.NotificationService/MarkNotificationsRead", mark.encode_to_vec()),
+        ("project.v1.NotificationService/WatchInbox", Vec::new()),
+        ("project.v1.NotificationService/GetNotificationPreferences", get.encode_to_vec()),
+        ("project.v1.NotificationService/UpdateNotificationPreferences", update.encode_to_vec()),
     ]
 }
 

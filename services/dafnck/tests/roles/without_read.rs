@@ -122,7 +122,7 @@ async fn no_method_tells_a_member_what_they_may_not_read() {
     for sample in requests::all(ids) {
         let method = sample.0;
         let verdict = call_blind(&world, sample, &[SECRET]).await;
-        writeln!(table, "{method:<60}{verdict}").unwrap();
+        writeln!(table, "{method:<62}{verdict}").unwrap();
     }
     expect_file!["./without_read.txt"].assert_eq(&table);
 }

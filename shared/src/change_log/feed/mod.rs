@@ -34,7 +34,7 @@ use self::state::FeedState;
 use self::watcher::Watcher;
 use super::{Cursor, Lag, Signal, records};
 use crate::database::Database;
-use crate::error::{Error, ErrorReason, Result};
+use crate::error::Result;
 use crate::page::PageTokens;
 
 pub use self::service_stream::{EventSource, ServiceBatch, StartPosition};
@@ -85,7 +85,7 @@ impl Feed {
         resume_token: &str,
         subject: S,
     ) -> Result<impl Stream<Item = Result<WatchBatch<S::Event>, Status>> + Send + use<S>> {
-        let asked = self.read_token(&query, resume_token)?;
+        let asked = self.0.tokens.resume(&query, resume_token)?;
         subject.admit().await?;
         let cursor = self.start(asked).await?;
         let (outbox, messages) = mpsc::channel(BUFFER_MESSAGES);
@@ -95,18 +95,6 @@ impl Feed {
         tokio::spawn(watcher.run(ending));
         let end = stream::once(end).filter_map(async |end| end.ok().map(Err));
         Ok(ReceiverStream::new(messages).map(Ok).chain(end))
-    }
-
-    fn read_token(&self, query: &str, token: &str) -> Result<Option<Cursor>> {
-        if token.is_empty() {
-            return Ok(None);
-        }
-        let cursor = self.0.tokens.open(query, token).ok_or_else(|| Error::InvalidFor {
-            reason: ErrorReason::ResumeTokenInvalid,
-            message: "the resume token does not belong to this watch and its filters".to_owned(),
-            metadata: Vec::new(),
-        })?;
-        Ok(Some(cursor))
     }
 
     async fn start(&self, asked: Option<Cursor>) -> Result<Cursor> {

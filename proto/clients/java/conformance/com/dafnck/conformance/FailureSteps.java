@@ -8,8 +8,6 @@ import com.dafnck.common.v1.CodeDelivery;
 import com.dafnck.identity.backend.v1.AccountCode;
 import com.dafnck.identity.backend.v1.AccountCodeServiceGrpc;
 import com.dafnck.identity.backend.v1.CreateEmailVerificationCodeRequest;
-import com.dafnck.identity.v1.AuthServiceGrpc;
-import com.dafnck.identity.v1.RegisterRequest;
 import com.dafnck.identity.v1.VerifyEmailRequest;
 import com.dafnck.project.v1.CreateProjectRequest;
 import com.dafnck.project.v1.GetProjectRequest;
@@ -61,15 +59,7 @@ final class FailureSteps {
   }
 
   static String notFoundAndDenied(Suite suite) throws Exception {
-    var username = suite.run + "-mallory";
-    var grant = AuthServiceGrpc.newBlockingV2Stub(suite.identity)
-        .register(RegisterRequest.newBuilder()
-            .setRequestId(Suite.newId())
-            .setUsername(username)
-            .setEmail(username + "@example.org")
-            .setPassword(suite.password)
-            .build())
-        .getSessionGrant();
+    var grant = suite.register("mallory");
     var anonymous = ProjectServiceGrpc.newBlockingV2Stub(suite.project);
     var stranger = anonymous.withCallCredentials(
         Authorization.bearer(grant.getTokens().getSessionToken()).credentials());

@@ -30,6 +30,7 @@ public final class Main {
     steps.put("upload_resume", StreamSteps::uploadResume);
     steps.put("download_checksum", StreamSteps::downloadChecksum);
     steps.put("comments", StreamSteps::comments);
+    steps.put("notifications", InboxSteps::notifications);
     steps.put("webhooks", WebhookSteps::webhooks);
     steps.put("validation_errors", FailureSteps::validationErrors);
     steps.put("not_found_and_denied", FailureSteps::notFoundAndDenied);

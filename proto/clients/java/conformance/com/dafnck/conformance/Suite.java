@@ -11,7 +11,11 @@ import com.dafnck.identity.v1.AccountServiceGrpc;
 import com.dafnck.identity.v1.AccountServiceGrpc.AccountServiceBlockingV2Stub;
 import com.dafnck.identity.v1.AuthServiceGrpc;
 import com.dafnck.identity.v1.AuthServiceGrpc.AuthServiceBlockingV2Stub;
+import com.dafnck.identity.v1.RegisterRequest;
+import com.dafnck.identity.v1.SessionGrant;
 import com.dafnck.project.v1.CreateProjectRequest;
+import com.dafnck.project.v1.MemberServiceGrpc;
+import com.dafnck.project.v1.MemberServiceGrpc.MemberServiceBlockingV2Stub;
 import com.dafnck.project.v1.Project;
 import com.dafnck.project.v1.ProjectServiceGrpc;
 import com.dafnck.project.v1.ProjectServiceGrpc.ProjectServiceBlockingV2Stub;
@@ -70,6 +74,8 @@ final class Suite implements AutoCloseable {
   final ManagedChannel project = connect(address("project"));
   final ProjectServiceBlockingV2Stub projects =
       ProjectServiceGrpc.newBlockingV2Stub(project).withCallCredentials(user);
+  final MemberServiceBlockingV2Stub members =
+      MemberServiceGrpc.newBlockingV2Stub(project).withCallCredentials(user);
   final WebhookServiceBlockingV2Stub webhooks =
       WebhookServiceGrpc.newBlockingV2Stub(project).withCallCredentials(user);
   final TaskServiceBlockingV2Stub tasks = tasksAt(address("task"));
@@ -152,6 +158,19 @@ final class Suite implements AutoCloseable {
 
   static String newId() {
     return UUID.randomUUID().toString();
+  }
+
+  /** Registers another user. */
+  SessionGrant register(String name) throws StatusException {
+    var username = run + "-" + name;
+    return AuthServiceGrpc.newBlockingV2Stub(identity)
+        .register(RegisterRequest.newBuilder()
+            .setRequestId(newId())
+            .setUsername(username)
+            .setEmail(username + "@example.org")
+            .setPassword(password)
+            .build())
+        .getSessionGrant();
   }
 
   /** Creates a project; returns its id. */
