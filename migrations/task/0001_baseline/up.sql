@@ -2271,7 +2271,7 @@ GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uui
     folded_text(text), parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
     list_project_tasks(uuid, text, boolean, text, uuid, integer),
     list_project_task_ids(uuid, text, boolean, text, uuid, integer),
-    project_of_milestone(uuid), project_of_time_entry(uuid), readable_projects(uuid[]),
+    project_of_milestone(uuid), project_of_time_entry(uuid),
     is_member(uuid, uuid), gather_tasks(uuid[], text[], uuid[]), gather_created_tasks(uuid[], text[], jsonb),
     gather_updated_tasks(uuid[], text[], jsonb) TO task_service;
 

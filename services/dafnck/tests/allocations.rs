@@ -8,9 +8,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::harness::harness;
 
-const CALLS: u64 = 20;
-/// Of these, the one with the fewest allocations counts: background work allocates meanwhile.
-const MEASUREMENTS: usize = 5;
+/// Of these, the one with the fewest allocations counts: background work allocates meanwhile, and the first calls prepare
+/// statements and fill caches.
+const CALLS: usize = 100;
 /// The page of which the budget is.
 const PAGE_SIZE: i32 = 50;
 
@@ -43,20 +43,10 @@ fn new_task(title: &str) -> pb::Task {
 }
 
 impl Fixture {
-    /// The fewest per call, after calls that prepare statements and fill caches.
+    /// The fewest of a call.
     fn allocations(&self, mut call: impl AsyncFnMut()) -> u64 {
-        let mut measure = || {
-            let counted = allocation_counter::measure(|| {
-                self.runtime.block_on(async {
-                    for _ in 0..CALLS {
-                        call().await;
-                    }
-                });
-            });
-            counted.count_total / CALLS
-        };
-        measure();
-        (0..MEASUREMENTS).map(|_| measure()).min().unwrap()
+        let measure = |_| allocation_counter::measure(|| self.runtime.block_on(call())).count_total;
+        (0..CALLS).map(measure).min().unwrap()
     }
 }
 

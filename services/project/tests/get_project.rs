@@ -59,7 +59,7 @@ async fn permissions_follow_role_and_exceptions() {
     add(&olga, joining_with(&project, &gus, exceptions)).await.unwrap();
 
     let owner = permissions(&olga, &project).await.unwrap();
-    assert_eq!((owner.role(), owner.permissions.len()), (ProjectRole::Owner, 21));
+    assert_eq!((owner.role(), owner.permissions.len()), (ProjectRole::Owner, 22));
     let member = permissions(&gus, &project).await.unwrap();
     assert_eq!(member.role(), ProjectRole::Member);
     assert!(member.permissions().any(|permission| permission == Permission::TaskDelete));

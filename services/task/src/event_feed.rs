@@ -34,7 +34,7 @@ struct ProjectKey {
 impl EventSource for TaskEvents {
     type Event = pb::TaskEvent;
 
-    const ENTITIES: &'static [&'static str] = &["tasks", "task_dependencies"];
+    const ENTITIES: &'static [&'static str] = &["tasks", "task_dependencies", "time_entries", "milestones"];
 
     async fn to_events(&self, records: &[Record]) -> Result<Vec<Option<pb::TaskEvent>>> {
         let keys = self.project_keys(records).await?;

@@ -316,8 +316,8 @@ async fn a_task_does_not_start_after_it_is_due() {
     let request = pb::ListTaskHistoryRequest { task_id: task.id.clone(), ..Default::default() };
     let events = olga.tasks().list_task_history(request).await.unwrap().into_inner().events;
     let fields: Vec<_> = events.into_iter().map(|event| event.change.unwrap().changed_fields).collect();
-    assert_eq!(fields[0], ["due_at"]);
-    assert_eq!(fields[1], ["due_at", "start_at"]);
+    assert_eq!(fields[0], ["due_at", "updated_at"]);
+    assert_eq!(fields[1], ["due_at", "start_at", "updated_at"]);
 }
 
 #[tokio::test]

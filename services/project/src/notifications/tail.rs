@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::{InboxPositions, queries};
 
-/// How long changes gather before they are read together.
-const GATHER_DELAY: Duration = Duration::from_millis(10);
+/// Shortest time between two reads: under load, many changes with one read.
+const MIN_READ_INTERVAL: Duration = Duration::from_millis(10);
 /// How long to wait after the database did not answer.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 
@@ -85,7 +85,7 @@ async fn run(tail: Arc<TailState>) {
 }
 
 async fn follow(tail: &TailState) {
-    let mut listener = tail.context.signal.listen();
+    let mut listener = tail.context.signal.listen(MIN_READ_INTERVAL);
     loop {
         let users = tail.watched().users();
         if users.is_empty() {
@@ -95,7 +95,6 @@ async fn follow(tail: &TailState) {
             tracing::debug!(%error, "inboxes could not be read");
             tokio::time::sleep(RETRY_DELAY).await;
         }
-        tokio::time::sleep(GATHER_DELAY).await;
         listener.wait().await;
     }
 }

@@ -196,10 +196,13 @@ pub(crate) fn read_permission(resource: ResourceType) -> Option<Permission> {
         ResourceType::Project => Permission::ProjectRead,
         ResourceType::Member | ResourceType::OwnershipTransfer => Permission::MemberRead,
         ResourceType::Invitation => Permission::MemberManage,
-        ResourceType::Task | ResourceType::TaskDependency => Permission::TaskRead,
+        ResourceType::Task
+        | ResourceType::TaskDependency
+        | ResourceType::TimeEntry
+        | ResourceType::Milestone => Permission::TaskRead,
         ResourceType::Document => Permission::DocumentRead,
         ResourceType::Comment | ResourceType::CommentReaction => Permission::CommentRead,
-        _ => return None,
+        ResourceType::Unspecified => return None,
     })
 }
 

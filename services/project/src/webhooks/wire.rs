@@ -23,7 +23,7 @@ use proto::common::ChangeKind;
 /// The fields that UpdateWebhook changes.
 const CHANGEABLE: &[&str] = &["url", "description", "filter"];
 /// What a filter can name.
-const RESOURCE_TYPES: [ResourceType; 9] = [
+const RESOURCE_TYPES: [ResourceType; 11] = [
     ResourceType::Project,
     ResourceType::Member,
     ResourceType::Invitation,
@@ -33,6 +33,8 @@ const RESOURCE_TYPES: [ResourceType; 9] = [
     ResourceType::Document,
     ResourceType::Comment,
     ResourceType::CommentReaction,
+    ResourceType::TimeEntry,
+    ResourceType::Milestone,
 ];
 
 /// A validated [`pb::CreateWebhookRequest`].
@@ -77,7 +79,7 @@ fn url(v: &mut Violations, url: String, options: WebhookOptions) -> String {
 }
 
 fn filter(outer: &mut Violations, filter: pb::WebhookFilter) -> EventFilter {
-    let mut v = Violations::within("filter.");
+    let mut v = Violations::within("webhook.filter.");
     let kinds: Vec<Operation> = v.enums("kinds", &filter.kinds);
     let resource_types = resource_types(&mut v, "resource_types", &filter.resource_types, &RESOURCE_TYPES);
     outer.absorb(v);

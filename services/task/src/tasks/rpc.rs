@@ -27,16 +27,26 @@ impl TaskHandler {
     pub(crate) async fn create_task(&self, request: Request<pb::CreateTaskRequest>) -> Answer<pb::Task> {
         let caller = Caller::of(&request)?;
         let input = CreateTaskInput::read(request.into_inner(), caller.user()?.user_id)?;
-        let creation = queries::to_gathered_creation(input.key.as_ref(), &input.task)?;
-        let project_id = input.task.project_id;
-        let created =
-            self.authorizer.write_gathered(&self.task_creations, &caller, project_id, creation).await?;
-        let task = match created {
+        let task = match self.create_task_with_others(&caller, &input).await? {
             Some(task) => task,
             None => self.create_task_alone(&caller, input).await?,
         };
         self.context.signal.announce();
         Ok(Response::new(task.into()))
+    }
+
+    /// Creates a task together with others of its project. `None` if it must be created alone, as a subtask: others may have
+    /// locked its parent, and locks of several parents in one transaction may deadlock with theirs.
+    async fn create_task_with_others(
+        &self,
+        caller: &Caller,
+        CreateTaskInput { key, task }: &CreateTaskInput,
+    ) -> Result<Option<Task>> {
+        if task.parent_task_id.is_some() {
+            return Ok(None);
+        }
+        let creation = queries::to_gathered_creation(key.as_ref(), task)?;
+        self.authorizer.write_gathered(&self.task_creations, caller, task.project_id, creation).await
     }
 
     /// Creates a task in a transaction of its own, or finds out why it cannot be created.

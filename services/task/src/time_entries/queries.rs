@@ -94,13 +94,19 @@ fn only(rows: QueryResult<Vec<TimeEntry>>, id: Uuid) -> Result<TimeEntry> {
 /// The conditions of a filter on `task.time_entries e`, for [`filtered`].
 pub(super) fn conditions(filter: &TimeEntryFilter) -> String {
     let given = [
+        (filter.project_ids.is_some(), " AND e.project_id = ANY ($1)"),
         (filter.task_ids.is_some(), " AND e.task_id = ANY ($2)"),
         (filter.user_ids.is_some(), " AND e.user_id = ANY ($3)"),
         (filter.worked_at.start.is_some(), " AND (e.ended_at IS NULL OR e.ended_at > $4)"),
         (filter.worked_at.end.is_some(), " AND e.started_at < $5"),
     ];
     let given = given.into_iter().filter_map(|(is_given, condition)| is_given.then_some(condition));
-    format!("e.project_id = ANY (task.readable_projects($1)){}", given.collect::<String>())
+    // The policies show the projects that the caller sees; a member may have lost the permission `task_read` in one.
+    format!(
+        "NOT EXISTS (SELECT 1 FROM task.project_access_members m WHERE m.project_id = e.project_id \
+             AND m.user_id = task.current_user_id() AND m.permissions -> 'task_read' = 'false'){}",
+        given.collect::<String>()
+    )
 }
 
 /// A query whose first five parameters are those of [`conditions`].
