@@ -13,7 +13,6 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::gathered_writes::CallOutcome;
 use super::{Database, STATEMENT_TIMEOUT_MS};
 use crate::error::{Error, Result};
 
@@ -64,8 +63,21 @@ pub(super) struct GatheredWrite {
     pub(super) input: Value,
 }
 
+/// How a call ended.
+#[derive(Debug)]
+pub(super) enum CallOutcome<R> {
+    /// The written rows are durable, each with the index of its write.
+    Committed(Vec<(usize, R)>),
+    /// Nothing is written, because the callers of these writes may not make them.
+    Refused(Vec<usize>),
+    /// Nothing is written, because the function failed.
+    RolledBack(Error),
+    /// The database is away. After a commit that was not confirmed, nobody knows what is written.
+    Unavailable(String),
+}
+
 /// What goes together.
-pub(super) enum Gathered {
+pub(super) enum GatheredItems {
     Reads(Vec<GatheredRead>),
     Writes(Vec<GatheredWrite>),
 }
@@ -86,21 +98,21 @@ pub struct GatheredQuery<Columns> {
 }
 
 impl<Columns> GatheredQuery<Columns> {
-    pub(super) fn new(function: &'static str, gathered: Gathered) -> Self {
+    pub(super) fn new(function: &'static str, gathered: GatheredItems) -> Self {
         let (mut callers, mut trace_ids) = (Vec::new(), Vec::new());
         let mut split = |user_id: Uuid, trace_id: String| {
             callers.push(user_id);
             trace_ids.push(trace_id);
         };
         let items = match gathered {
-            Gathered::Reads(reads) => {
+            GatheredItems::Reads(reads) => {
                 let ids = reads.into_iter().map(|read| {
                     split(read.user_id, read.trace_id);
                     read.id
                 });
                 Items::Ids(ids.collect())
             }
-            Gathered::Writes(writes) => {
+            GatheredItems::Writes(writes) => {
                 let inputs = writes.into_iter().map(|write| {
                     split(write.user_id, write.trace_id);
                     write.input

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
 use super::Database;
-use super::gathered_query::{Gathered, GatheredColumns, GatheredQuery, GatheredRead};
+use super::gathered_query::{GatheredColumns, GatheredItems, GatheredQuery, GatheredRead};
 use crate::caller::Caller;
 use crate::error::{Error, ErrorReason, Result};
 use crate::telemetry;
@@ -61,7 +61,7 @@ impl<R: Send + 'static> GatheredReads<R> {
         let call = move |reads: Vec<GatheredRead>| {
             let database = database.clone();
             async move {
-                let query = GatheredQuery::<Columns>::new(function, Gathered::Reads(reads));
+                let query = GatheredQuery::<Columns>::new(function, GatheredItems::Reads(reads));
                 database.load_gathered(query).await
             }
             .boxed()

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::Database;
-use super::gathered_query::{Gathered, GatheredColumns, GatheredQuery, GatheredWrite};
+use super::gathered_query::{CallOutcome, GatheredColumns, GatheredItems, GatheredQuery, GatheredWrite};
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::telemetry;
@@ -29,19 +29,6 @@ use crate::telemetry;
 const MAX_CALLS_IN_FLIGHT: usize = 2;
 /// Writes that wait in one queue. More are made alone.
 const MAX_WAITING_WRITES: usize = 1024;
-
-/// How a call ended.
-#[derive(Debug)]
-pub(super) enum CallOutcome<R> {
-    /// The written rows are durable, each with the index of its write.
-    Committed(Vec<(usize, R)>),
-    /// Nothing is written, because the callers of these writes may not make them.
-    Refused(Vec<usize>),
-    /// Nothing is written, because the function failed.
-    RolledBack(Error),
-    /// The database is away. After a commit that was not confirmed, nobody knows what is written.
-    Unavailable(String),
-}
 
 /// Calls the function with several writes.
 type CallFunction<R> = dyn Fn(Vec<GatheredWrite>) -> BoxFuture<'static, CallOutcome<R>> + Send + Sync;
@@ -89,7 +76,7 @@ impl<R: Send + 'static> GatheredWrites<R> {
             let (database, is_permitted) = (database.clone(), is_permitted.clone());
             let callers: Vec<Uuid> = writes.iter().map(|write| write.user_id).collect();
             async move {
-                let query = GatheredQuery::<Columns>::new(function, Gathered::Writes(writes));
+                let query = GatheredQuery::<Columns>::new(function, GatheredItems::Writes(writes));
                 let is_permitted =
                     |index, row: &R| callers.get(index).is_some_and(|caller| is_permitted(*caller, row));
                 database.write_gathered(callers.as_slice(), query, is_permitted).await

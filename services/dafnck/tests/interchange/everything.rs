@@ -316,7 +316,7 @@ async fn comment(who: &Actor, comment: content::Comment, text: &str) -> content:
 /// Number of the newest version of the plan.
 const NEWEST_VERSION: i32 = 4;
 
-/// Threads on all that has some: edited, resolved, deleted, and with reactions.
+/// Threads on all that has some: edited, resolved, deleted, with reactions and a file.
 async fn comments(olga: &Actor, gus: &Actor, apollo: &Project, fly: &Task, plan: &content::Document) {
     let on = |target| content::Comment {
         target: Some(content::ContentTarget { target: Some(target) }),
@@ -328,7 +328,9 @@ async fn comments(olga: &Actor, gus: &Actor, apollo: &Project, fly: &Task, plan:
         parent_id: parent.id.clone(),
         ..Default::default()
     };
-    let asked = comment(gus, on(Target::TaskId(fly.id.clone())), "Why,\n**@olga**? “ü” 😀").await;
+    let file = attach(gus, Target::TaskId(fly.id.clone()), "seen.txt", b"seen").await;
+    let asked = content::Comment { attachment_ids: vec![file], ..on(Target::TaskId(fly.id.clone())) };
+    let asked = comment(gus, asked, "Why,\n**@olga**? “ü” 😀").await;
     comment(olga, to(&asked), "Because @gus asked.").await;
     let edited = content::Comment { content: "Why?".to_owned(), ..asked.clone() };
     let edit = content::UpdateCommentRequest { comment: Some(edited), ..Default::default() };
@@ -355,7 +357,7 @@ async fn comments(olga: &Actor, gus: &Actor, apollo: &Project, fly: &Task, plan:
     olga.comments().delete_comment(delete).await.unwrap();
 }
 
-pub(super) async fn attach(who: &Actor, target: Target, filename: &str, bytes: &[u8]) {
+pub(super) async fn attach(who: &Actor, target: Target, filename: &str, bytes: &[u8]) -> String {
     let header = content::UploadHeader {
         target: Some(content::ContentTarget { target: Some(target) }),
         filename: filename.to_owned(),
@@ -365,7 +367,7 @@ pub(super) async fn attach(who: &Actor, target: Target, filename: &str, bytes: &
     let chunks = bytes.chunks(512 * 1024).map(|chunk| Part::Chunk(chunk.to_vec().into()));
     let parts = std::iter::once(Part::Header(header)).chain(chunks);
     let parts: Vec<_> = parts.map(|part| content::UploadAttachmentRequest { part: Some(part) }).collect();
-    who.attachments().upload_attachment(stream::iter(parts)).await.unwrap();
+    who.attachments().upload_attachment(stream::iter(parts)).await.unwrap().into_inner().id
 }
 
 /// One project in each other state, one that changed hands, one with nothing but a key, and a task in one that depends on
