@@ -46,6 +46,9 @@ fn one_of_everything() -> Vec<Value> {
         json!({"type": "task", "id": build, "project_id": apollo, "title": "Build", "creator_id": olga,
             "status": "TASK_STATUS_DONE", "created_at": "2020-01-02T00:00:00Z",
             "updated_at": "2020-02-03T00:00:00Z"}),
+        json!({"type": "time_entry", "id": id(11), "task_id": build, "user_id": olga,
+            "started_at": "2020-01-02T08:00:00Z", "ended_at": "2020-01-02T09:00:00Z"}),
+        json!({"type": "milestone", "id": id(10), "project_id": apollo, "name": "Landed"}),
         json!({"type": "member", "project_id": apollo, "user_id": gus, "role": "PROJECT_ROLE_VIEWER"}),
         json!({"type": "project", "id": apollo, "name": "Apollo", "owner_id": olga, "visibility": "PROJECT_VISIBILITY_PUBLIC"}),
         json!({"type": "user", "id": gus, "email": "gus@example.org", "username": "gus"}),
@@ -112,13 +115,13 @@ async fn everything_is_stored_once_whatever_the_order() {
     let first = import(&suite, &origin.file()).await;
     assert_eq!(first.refusals(), []);
     let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::TaskCounter);
-    assert_eq!(created(&first), kinds.zip([2, 1, 1, 3, 1, 1, 2, 2]).collect::<Vec<_>>());
+    assert_eq!(created(&first), kinds.zip([2, 1, 1, 1, 3, 1, 1, 1, 2, 2]).collect::<Vec<_>>());
 
     let second = import(&suite, &origin.file()).await;
     assert_eq!(second.refusals(), []);
     assert!(created(&second).iter().all(|(_, created)| *created == 0));
     let unchanged: u64 = second.tallies.values().map(|tally| tally.unchanged).sum();
-    assert_eq!(unchanged, 13);
+    assert_eq!(unchanged, 15);
 }
 
 #[tokio::test]
@@ -167,13 +170,13 @@ async fn refused_lines_are_named_and_stop_no_other() {
     let refusals: Vec<String> =
         report.refusals().iter().map(|refusal| format!("{}: {}", refusal.line, refusal.reason)).collect();
     expect![[r#"
-        14: EOF while parsing a value (column 20)
-        15: unknown variant `ship`, expected one of `user`, `project`, `member`, `task_counter`, `task`, `dependency`, `document`, `document_version`, `attachment`, `comment` (column 14)
-        16: username: belongs to another user
-        17: unrecognized field name 'rank'
-        18: project_id names no project
-        19: would close a cycle: Fly -> Build
-        20: the path ../passwd leads out of the file's directory"#]].assert_eq(&refusals.join("\n"));
+        16: EOF while parsing a value (column 20)
+        17: unknown variant `ship`, expected one of `user`, `project`, `member`, `task_counter`, `milestone`, `task`, `dependency`, `time_entry`, `document`, `document_version`, `attachment`, `comment` (column 14)
+        18: username: belongs to another user
+        19: unrecognized field name 'rank'
+        20: project_id names no project
+        21: would close a cycle: Fly -> Build
+        22: the path ../passwd leads out of the file's directory"#]].assert_eq(&refusals.join("\n"));
     assert_eq!(report.refused(), 7);
     assert_eq!(report.tallies[&Kind::Task], Tally { created: 3, refused: 1, ..Tally::default() });
 }

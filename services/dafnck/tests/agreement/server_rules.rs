@@ -210,6 +210,12 @@ pub const SERVER_RULES: [ServerRule; 34] = [
         || json!({"webhook": {"id": ID}, "update_mask": "url"}),
     ),
     mask_rule(
+        "must be given",
+        CLEARED,
+        "task.v1.TimeEntryService/UpdateTimeEntry",
+        || json!({"time_entry": {"id": ID}, "update_mask": "*"}),
+    ),
+    mask_rule(
         "must have 2 to 10 capital letters",
         CLEARED,
         "project.v1.ProjectService/UpdateProject",

@@ -4,11 +4,9 @@ use proto::identity::admin::v1 as admin;
 use proto::identity::v1 as pb;
 use shared::caller::Caller;
 use shared::database::Transaction;
-use shared::error::Error;
 use shared::page::{AfterTime, PageTokens};
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use super::queries::{self, EventFilter};
 use crate::handler::IdentityHandler;
@@ -38,7 +36,7 @@ impl IdentityHandler {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
         let request = request.into_inner();
-        let filter = EventFilter::parse(request.filter, Some(user_id))?;
+        let filter = EventFilter::read(Violations::new(), request.filter, Some(user_id), request.page_size)?;
         let query = format!("security events of {user_id}: {filter:?}");
         let page = (request.page_size, request.page_token.as_str());
 
@@ -55,8 +53,9 @@ impl IdentityHandler {
         request: Request<admin::ListSecurityEventsRequest>,
     ) -> Result<Response<admin::ListSecurityEventsResponse>, Status> {
         let request = request.into_inner();
-        let user_id = optional_user_id(&request.user_id)?;
-        let filter = EventFilter::parse(request.filter, user_id)?;
+        let mut v = Violations::new();
+        let user_id = v.optional_uuid("user_id", &request.user_id);
+        let filter = EventFilter::read(v, request.filter, user_id, request.page_size)?;
         let query = format!("security events for operators: {filter:?}");
         let page = (request.page_size, request.page_token.as_str());
 
@@ -65,11 +64,4 @@ impl IdentityHandler {
 
         Ok(Response::new(admin::ListSecurityEventsResponse { events, next_page_token }))
     }
-}
-
-fn optional_user_id(text: &str) -> Result<Option<Uuid>, Error> {
-    let mut v = Violations::new();
-    let id = v.optional_uuid("user_id", text);
-    v.finish()?;
-    Ok(id)
 }

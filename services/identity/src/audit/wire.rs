@@ -12,13 +12,21 @@ use super::queries::{EventFilter, EventRow};
 use super::{Event, KIND_PREFIX, Kind, name_of};
 
 impl EventFilter {
-    pub(super) fn parse(filter: Option<pb::SecurityEventFilter>, user_id: Option<Uuid>) -> Result<Self> {
+    /// Reads the filter of a list, and checks the size of its page.
+    pub(super) fn read(
+        mut outer: Violations,
+        filter: Option<pb::SecurityEventFilter>,
+        user_id: Option<Uuid>,
+        page_size: i32,
+    ) -> Result<Self> {
         let filter = filter.unwrap_or_default();
         let mut v = Violations::within("filter.");
         let address = (!filter.ip_address.is_empty()).then(|| address(&mut v, &filter.ip_address));
         let kinds = kinds(&mut v, &filter.kinds);
         let occurred_at = v.time_range("occurred_at", filter.occurred_at);
-        v.finish()?;
+        outer.absorb(v);
+        outer.require(page_size >= 0, "page_size", "must not be negative");
+        outer.finish()?;
         Ok(Self { user_id, kinds, occurred_at, address })
     }
 }

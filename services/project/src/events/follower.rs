@@ -23,7 +23,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// How often to look whether the replica that holds a position has ended.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(2);
 /// How often a position is stored if nothing but it changes, which renews the hold on it.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(3);
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(8);
 
 struct Follower {
     context: ServiceContext,

@@ -11,7 +11,7 @@ use shared::error::Result;
 use uuid::Uuid;
 
 /// How long a replica holds a position without a sign of life.
-const HOLD_DURATION: Duration = Duration::from_secs(10);
+const HOLD_DURATION: Duration = Duration::from_secs(20);
 
 #[derive(QueryableByName)]
 struct PositionRow {

@@ -103,6 +103,7 @@ impl UpdateWebhookInput {
         let webhook = v.message("webhook", request.webhook);
         let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
         let id = v.resource_uuid("id", &webhook.id);
+        v.optional_uuid("project_id", &webhook.project_id);
         let url = mask.pick("url", webhook.url, |value| url(&mut v, value, options));
         let description = mask.pick("description", webhook.description, |description| {
             v.optional_text("description", description, MAX_DESCRIPTION_CHARS)
