@@ -168,7 +168,7 @@ mod tests {
         let download = rules.get("/dafnck.content.v1.AttachmentService/DownloadAttachment").unwrap();
         assert!(download.is_streaming && download.is_reading);
         let resolve = rules.get("/dafnck.task.backend.v1.TaskLookupService/ResolveTask").unwrap();
-        assert_eq!(resolve.principals, [Principal::Content]);
+        assert_eq!(resolve.principals, [Principal::Project, Principal::Content]);
         assert_eq!(rules.get("/dafnck.content.v1.AttachmentService/Nothing"), None);
     }
 }

@@ -3,7 +3,7 @@
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use proto::content::backend::v1 as backend;
-use proto::content::backend::v1::content_event::Event;
+use proto::content::backend::v1::content_event::Resource;
 use shared::change_log::Record;
 use shared::change_log::feed::{EventSource, StartPosition};
 use shared::error::Result;
@@ -29,11 +29,13 @@ impl EventSource for ContentEvents {
 fn event(record: &Record) -> Result<Option<backend::ContentEvent>> {
     let Some(project_id) = record.project_id else { return Ok(None) };
     let document = documents::wire::event(record, project_id, &documents::EventFilter::default())?;
-    let event = match document {
-        Some(document) => Some(Event::Document(document)),
-        None => comments::event(record, project_id, &comments::EventFilter::default())?.map(Event::Comment),
+    let resource = match document {
+        Some(document) => Some(Resource::Document(document)),
+        None => {
+            comments::event(record, project_id, &comments::EventFilter::default())?.map(Resource::Comment)
+        }
     };
-    Ok(event.map(|event| backend::ContentEvent { event: Some(event) }))
+    Ok(resource.map(|resource| backend::ContentEvent { resource: Some(resource) }))
 }
 
 impl ContentHandler {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto::common::{Change, ChangeKind, ResourceType};
 use proto::content::backend::v1 as backend;
-use proto::content::backend::v1::content_event::Event;
+use proto::content::backend::v1::content_event::Resource;
 use testkit::*;
 use tonic::Streaming;
 
@@ -15,9 +15,9 @@ async fn changes(stream: &mut Streaming<backend::WatchEventsResponse>, count: us
     while changes.len() < count {
         let next = tokio::time::timeout(Duration::from_secs(10), stream.message()).await;
         for event in next.unwrap().unwrap().unwrap().events {
-            changes.push(match event.event.unwrap() {
-                Event::Document(event) => event.change.unwrap(),
-                Event::Comment(event) => event.change.unwrap(),
+            changes.push(match event.resource.unwrap() {
+                Resource::Document(event) => event.change.unwrap(),
+                Resource::Comment(event) => event.change.unwrap(),
             });
         }
     }

@@ -34,7 +34,7 @@ async fn after_a_transfer_the_recipient_owns_and_the_former_owner_is_admin() {
     let (old, new) = tokio::join!(get_member(&max, &project, &olga), get_member(&max, &project, &max));
     assert_eq!((old.unwrap().role, new.as_ref().unwrap().role), (ADMIN, OWNER));
     assert_eq!(new.unwrap().denied_permissions, [0; 0], "an owner has no exceptions");
-    assert_eq!(permissions(&max, &project).await.unwrap().permissions.len(), 20);
+    assert_eq!(permissions(&max, &project).await.unwrap().permissions.len(), 22);
     let refusal = delete(&olga, &project, "").await.unwrap_err();
     assert_eq!(summary(&refusal), "PERMISSION_DENIED PERMISSION_MISSING");
     assert_eq!(accept(&max, &offered, &offered.etag).await.unwrap(), accepted, "a retry succeeds");

@@ -50,7 +50,7 @@ const fn mask_rule(
 }
 
 /// All of them.
-pub const SERVER_RULES: [ServerRule; 34] = [
+pub const SERVER_RULES: [ServerRule; 35] = [
     rule(
         "must be an email address",
         "the domain may be in any script and is converted by UTS 46; annotations check the length and '@'",

@@ -24,7 +24,7 @@ async fn what_is_exported_imported_and_exported_is_the_same_bytes() {
     assert_eq!(difference(&first.text(), &second.text()), None);
     assert_eq!(first.text(), second.text());
     assert_eq!(first.files(), second.files());
-    assert_eq!(first.files().len(), 4, "each content once");
+    assert_eq!(first.files().len(), 5, "each content once");
     assert_eq!(rows(&origin).await, rows(&copy).await);
     assert!(first.report.left_out.is_empty() && first.report.written.len() == Kind::ALL.len());
 

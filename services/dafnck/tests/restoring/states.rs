@@ -9,7 +9,7 @@ use dafnck::backup::catalog::base_backups;
 use dafnck::backup::directory::BackupDirectory;
 use dafnck::restore::Tables;
 use diesel::sql_types::Bool;
-use diesel_async::RunQueryDsl;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use local_servers::RunningPostgres;
 use testkit::until;
 
@@ -90,9 +90,17 @@ async fn follow(machine: &Machine) {
 
 /// The newest segment is whole, and nothing has come after it.
 async fn with_a_whole_newest_segment(machine: &Machine) -> Snapshot {
+    let url = RunningPostgres::find(&machine.path("data")).unwrap().admin_url("dafnck");
     for attempt in 0..ATTEMPTS {
         let name = format!("whole-{attempt}");
-        let snapshot = snapshot(machine, &name, "backup", async || follow(machine).await).await;
+        // An idle service stores its positions in feeds now and then.
+        let mut positions = shared::database::connect(&url).await.unwrap();
+        let follow_alone = async || {
+            let hold = "BEGIN; LOCK TABLE project.feed_positions IN EXCLUSIVE MODE";
+            positions.batch_execute(hold).await.unwrap();
+            follow(machine).await;
+        };
+        let snapshot = snapshot(machine, &name, "backup", follow_alone).await;
         let names = arrived(&machine.path(&name));
         if !names.is_empty() && !names.iter().any(|name| is_partial(name)) {
             return snapshot;

@@ -52,6 +52,8 @@ pub(crate) fn spawn(context: &ServiceContext, consumers: &EventConsumers) {
         .build();
     let holder = Uuid::now_v7();
     for log in EventLog::ALL {
+        // So that a dashboard has it before anything is left out.
+        expired.add(0, &labels(log));
         let follower = Follower {
             context: context.clone(),
             consumers: consumers.clone(),
@@ -62,6 +64,10 @@ pub(crate) fn spawn(context: &ServiceContext, consumers: &EventConsumers) {
         };
         context.spawn(follower.run());
     }
+}
+
+fn labels(log: EventLog) -> [KeyValue; 2] {
+    [KeyValue::new("feed", log.feed()), KeyValue::new("consumer", NAME)]
 }
 
 impl Follower {
@@ -114,7 +120,7 @@ impl Follower {
             Err(Error::CursorExpired) => {
                 let feed = self.log.feed();
                 tracing::warn!(feed, "the position has expired; events until now are left out");
-                self.expired.add(1, &[KeyValue::new("feed", feed), KeyValue::new("consumer", NAME)]);
+                self.expired.add(1, &labels(self.log));
                 self.log.open(&self.context, "", true).await
             }
             opened => opened,

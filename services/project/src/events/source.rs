@@ -3,7 +3,7 @@
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use proto::content::backend::v1 as content;
-use proto::content::backend::v1::content_event::Event;
+use proto::content::backend::v1::content_event::Resource;
 use proto::project::v1::ProjectEvent;
 use proto::task::backend::v1 as task;
 use shared::change_log::Record;
@@ -86,10 +86,10 @@ impl EventLog {
                 messages
                     .map_err(explain("content"))
                     .map_ok(|message| {
-                        let events = message.events.into_iter().filter_map(|event| event.event);
+                        let events = message.events.into_iter().filter_map(|event| event.resource);
                         let events = events.map(|event| match event {
-                            Event::Document(event) => EventPayload::Document(event),
-                            Event::Comment(event) => EventPayload::Comment(event),
+                            Resource::Document(event) => EventPayload::Document(event),
+                            Resource::Comment(event) => EventPayload::Comment(event),
                         });
                         SuiteBatch::new(events, message.cursor, message.caught_up)
                     })

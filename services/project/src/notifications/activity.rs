@@ -54,12 +54,12 @@ pub(super) struct Activity {
     pub kind: Option<NotificationKind>,
     /// Users who are subscribed from now on.
     #[serde(skip)]
-    pub concerned: Vec<Concerned>,
+    pub concerned: Vec<NewSubscriber>,
 }
 
 /// A user whom an event subscribes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Concerned {
+pub(super) struct NewSubscriber {
     pub user_id: Uuid,
     pub reason: SubscriptionReason,
 }
@@ -108,7 +108,7 @@ impl Activity {
     }
 
     fn concern(&mut self, user_id: Uuid, reason: SubscriptionReason) {
-        self.concerned.push(Concerned { user_id, reason });
+        self.concerned.push(NewSubscriber { user_id, reason });
     }
 }
 

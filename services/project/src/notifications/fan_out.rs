@@ -25,7 +25,7 @@ struct PlacedActivity<'a> {
 }
 
 #[derive(Serialize)]
-struct PlacedConcerned {
+struct PlacedSubscriber {
     place: usize,
     user_id: Uuid,
     reason: SubscriptionReason,
@@ -78,7 +78,7 @@ async fn notify(mut conn: &AsyncPgConnection, activities: &[&Activity]) -> Resul
         .iter()
         .flat_map(|PlacedActivity { place, activity }| {
             let place = *place;
-            activity.concerned.iter().map(move |concerned| PlacedConcerned {
+            activity.concerned.iter().map(move |concerned| PlacedSubscriber {
                 place,
                 user_id: concerned.user_id,
                 reason: concerned.reason,
