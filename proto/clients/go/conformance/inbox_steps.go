@@ -46,10 +46,10 @@ func notifications(ctx context.Context, s *scenario) string {
 	unread := func() int32 {
 		return must(reader.notifications.CountUnreadNotifications(ctx, &projectv1.CountUnreadNotificationsRequest{})).Count
 	}
-	check(unread(), 1, "the number of unread notifications")
+	check(unread(), int32(1), "the number of unread notifications")
 	must(reader.notifications.MarkNotificationsRead(ctx, &projectv1.MarkNotificationsReadRequest{
 		Position: arrived[0].Position,
 	}))
-	check(unread(), 0, "the number of unread notifications afterwards")
+	check(unread(), int32(0), "the number of unread notifications afterwards")
 	return "a comment, watched, counted and marked as read"
 }
