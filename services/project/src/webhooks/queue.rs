@@ -163,11 +163,9 @@ pub(super) async fn record(
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>> {
     let tx = worker.begin_background().await?;
-    // As the deletion of a webhook does it: its state is locked before its deliveries.
+    // What pauses, resumes or deletes a webhook locks it before its state and its deliveries; so does this.
     let webhook_id = claim.webhook_id;
-    tx.send_ahead(&format!(
-        "SELECT FROM project.webhook_states WHERE webhook_id = '{webhook_id}' FOR NO KEY UPDATE"
-    ))?;
+    tx.send_ahead(&format!("SELECT FROM project.webhooks WHERE id = '{webhook_id}' FOR NO KEY UPDATE"))?;
     let jitter: f64 = rand::random();
     let attempts = due.attempts + 1;
     let retry_at = retry_delay(attempts, jitter).filter(|_| !attempt.is_gone()).map(|delay| now + delay);
