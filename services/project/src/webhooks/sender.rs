@@ -18,7 +18,7 @@ use super::{FanOut, WebhookOptions, WebhookSecrets, notices};
 
 /// Requests of one process at a time.
 const MAX_CONCURRENT_REQUESTS: usize = 64;
-/// How often to look for deliveries without having been woken.
+/// How often to look for deliveries without having been woken, and for owners who have to be told something.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long one webhook is sent to before others have their turn.
 const TURN_DURATION: Duration = Duration::from_secs(10);
@@ -58,15 +58,19 @@ impl Sender {
     pub(crate) async fn run(self) {
         let mut turns = JoinSet::new();
         let mut deleted: Option<Instant> = None;
+        let mut polls = tokio::time::interval(POLL_INTERVAL);
         loop {
-            tokio::select! {
+            let is_poll = tokio::select! {
                 () = self.context.shutdown.cancelled() => break,
-                () = self.fan_out.woken() => {}
-                Some(_ended) = turns.join_next() => {}
-                () = tokio::time::sleep(POLL_INTERVAL) => {}
-            }
+                () = self.fan_out.woken() => false,
+                Some(_ended) = turns.join_next() => false,
+                _ = polls.tick() => true,
+            };
             if let Err(error) = self.start_turns(&mut turns).await {
                 tracing::debug!(%error, "webhooks wait; trying again");
+            }
+            if !is_poll {
+                continue;
             }
             if let Err(error) = notices::queue_mails(&self.context, &self.outbox).await {
                 tracing::warn!(%error, "an owner is told later that a webhook is paused");
