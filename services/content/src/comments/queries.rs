@@ -139,9 +139,6 @@ pub(super) async fn require_attachments(
     target: ContentTarget,
     ids: &[Uuid],
 ) -> Result<()> {
-    if ids.is_empty() {
-        return Ok(());
-    }
     let found = file_attachments::table
         .filter(file_attachments::id.eq_any(ids))
         .filter(file_attachments::entity_type.eq(target.entity_type))

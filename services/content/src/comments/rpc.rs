@@ -38,9 +38,10 @@ async fn require_attachments(
     target: ContentTarget,
     ids: &[Uuid],
 ) -> Result<()> {
-    if !ids.is_empty() {
-        access.require(AttachmentRead)?;
+    if ids.is_empty() {
+        return Ok(());
     }
+    access.require(AttachmentRead)?;
     queries::require_attachments(tx, target, ids).await
 }
 
