@@ -1,12 +1,11 @@
 //! Sessions from the identity service, for its siblings.
 
-use chrono::DateTime;
 use tonic::Code;
 
 use super::{Scopes, SessionSource, SessionUse, TokenHash};
 use crate::caller::Session;
 use crate::error::{Error, Result, from_sibling};
-use crate::json::to_timestamp;
+use crate::json::{from_timestamp, to_timestamp};
 use crate::siblings::Siblings;
 use proto::identity::backend::v1 as pb;
 
@@ -48,7 +47,7 @@ impl TryFrom<pb::ResolvedSession> for Session {
     fn try_from(session: pb::ResolvedSession) -> Result<Self> {
         let expires_at = session
             .expires_at
-            .and_then(|time| DateTime::from_timestamp(time.seconds, u32::try_from(time.nanos).ok()?))
+            .and_then(from_timestamp)
             .ok_or_else(|| Error::internal("identity answered a session without an end"))?;
         Ok(Self {
             session_id: session.session_id.parse().map_err(Error::internal)?,

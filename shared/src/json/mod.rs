@@ -78,6 +78,11 @@ pub fn to_timestamp(time: DateTime<Utc>) -> Timestamp {
     }
 }
 
+/// The time of a message of a service; `None` for one that is none.
+pub fn from_timestamp(time: Timestamp) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(time.seconds, u32::try_from(time.nanos).ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

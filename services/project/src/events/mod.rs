@@ -9,11 +9,11 @@ mod positions;
 mod source;
 
 use chrono::{DateTime, Utc};
-use prost_types::Timestamp;
 use proto::common::Change;
 use proto::content::v1::{CommentEvent, DocumentEvent};
 use proto::project::v1::ProjectEvent;
 use proto::task::v1::TaskEvent;
+use shared::json::from_timestamp;
 use uuid::Uuid;
 
 pub(crate) use consumers::EventConsumers;
@@ -55,12 +55,8 @@ impl SuiteEvent {
         Some(Self {
             project_id: change.project_id.parse().ok()?,
             resource_id: change.resource_id.parse().ok()?,
-            changed_at: to_time(change.changed_at?)?,
+            changed_at: from_timestamp(change.changed_at?)?,
             payload,
         })
     }
-}
-
-fn to_time(timestamp: Timestamp) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(timestamp.seconds, u32::try_from(timestamp.nanos).ok()?)
 }

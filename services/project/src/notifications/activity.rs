@@ -8,6 +8,7 @@ use proto::content::v1::{CommentEvent, DocumentEvent, comment_event, document_ev
 use proto::project::v1::{ProjectEvent, project_event};
 use proto::task::v1::{TaskEvent, task_event};
 use serde::Serialize;
+use shared::json::from_timestamp;
 use uuid::Uuid;
 
 use crate::events::EventPayload;
@@ -74,7 +75,6 @@ pub(super) enum Deletion {
 impl Activity {
     /// A change of a target by a user; `None` if nobody is interested.
     fn of(change: &Change, target_type: TargetType) -> Option<Self> {
-        let time = change.changed_at?;
         let changed = change.changed_fields.iter();
         let changed_fields: Vec<String> = changed
             .filter(|field| !SILENT_FIELDS.contains(&field.as_str()))
@@ -92,7 +92,7 @@ impl Activity {
             comment_id: None,
             actor_id: change.actor_id.parse().ok()?,
             sequence: change.sequence,
-            changed_at: DateTime::from_timestamp(time.seconds, u32::try_from(time.nanos).ok()?)?,
+            changed_at: from_timestamp(change.changed_at?)?,
             changed_fields,
             kind: Some(kind),
             concerned: Vec::new(),
