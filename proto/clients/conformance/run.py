@@ -160,12 +160,19 @@ def build(language: Language, directory: pathlib.Path) -> None:
     print(f"{language.name}: generated and compiled in {time.monotonic() - started:.0f} s", flush=True)
 
 
+# UDP sockets with the numbers of chosen ports, by which the servers of tests know that these are taken.
+CLAIMS: list[socket.socket] = []
+
+
 def free_ports(count: int) -> list[int]:
     """Below the range from which the system takes ports for connections."""
     ports: list[int] = []
     for port in random.sample(range(20_000, 32_000), 1_000):
         with socket.socket() as probe, contextlib.suppress(OSError):
+            claim = socket.socket(type=socket.SOCK_DGRAM)
+            claim.bind(("127.0.0.1", port))
             probe.bind(("127.0.0.1", port))
+            CLAIMS.append(claim)
             ports.append(port)
         if len(ports) == count:
             return ports

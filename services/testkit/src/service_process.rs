@@ -78,6 +78,8 @@ impl ServiceProcess {
             assert!(start.elapsed() < START_TIMEOUT, "{program} does not start in time");
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+        let exited = started.process.try_wait().unwrap();
+        assert!(exited.is_none(), "another server listens on port {port}: {exited:?}");
         started
     }
 
