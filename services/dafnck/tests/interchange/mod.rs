@@ -1,6 +1,7 @@
 //! `dafnck export` and `dafnck import` as one: what goes out of a suite goes into another.
 
 mod everything;
+mod files_and_comments;
 mod limits;
 mod real_data;
 mod round_trip;

@@ -31,8 +31,8 @@ async fn write_on(who: Actor, stop: Arc<AtomicBool>) -> usize {
         };
         who.plans().create_task_dependency(dependency).await.unwrap();
         let document = who.document(&project, "plan", "up").await;
-        super::everything::attach(&who, Target::TaskId(fly.id.clone()), "a", b"one").await;
-        super::everything::attach(&who, Target::DocumentId(document.id), "b", b"two").await;
+        super::files_and_comments::attach(&who, Target::TaskId(fly.id.clone()), "a", b"one").await;
+        super::files_and_comments::attach(&who, Target::DocumentId(document.id), "b", b"two").await;
         if rounds % 3 == 1 {
             let gone = DeleteTaskRequest { task_id: fly.id, ..Default::default() };
             who.tasks().delete_task(gone).await.unwrap();
